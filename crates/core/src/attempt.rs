@@ -1,0 +1,50 @@
+//! The request of one attempt: which headers it carries and how long it may take.
+
+use std::time::Duration;
+
+use crate::envelope::Envelope;
+use crate::time::Timestamp;
+
+/// What the relay calls itself to targets.
+pub const USER_AGENT: &str = concat!("webhook-relay/", env!("CARGO_PKG_VERSION"));
+
+/// The headers of an attempt: the client's, and those of the relay, which the client cannot choose.
+/// `signature` is the value of `webhook-signature`, for senders that have a secret.
+pub fn headers(
+    envelope: &Envelope,
+    attempt: u32,
+    at: Timestamp,
+    signature: Option<String>,
+) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> =
+        envelope.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+    if envelope.headers.get("user-agent").is_none() {
+        add("user-agent", USER_AGENT.to_owned());
+    }
+    add("webhook-id", envelope.id.to_string());
+    add("webhook-timestamp", at.as_seconds().to_string());
+    add("webhook-attempt", attempt.to_string());
+    add("x-correlation-id", envelope.correlation_id.to_string());
+    if let Some(signature) = signature {
+        add("webhook-signature", signature);
+    }
+    headers
+}
+
+/// How long an attempt may take: the set timeout, and for a body that is not sent in an instant the
+/// time it takes at `bytes_per_second_min`.
+pub fn timeout(base: Duration, body_bytes: u64, bytes_per_second_min: u64) -> Duration {
+    base + Duration::from_millis(body_bytes.saturating_mul(1000) / bytes_per_second_min.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_grows_with_the_body() {
+        let of = |bytes| timeout(Duration::from_secs(10), bytes, 4 << 20).as_millis();
+        assert_eq!([of(0), of(4 << 20), of(100 << 20)], [10_000, 11_000, 35_000]);
+    }
+}

@@ -1,0 +1,306 @@
+//! What travels through the queue: one JSON text, version 1, and the attributes beside it.
+//!
+//! Readers ignore fields they do not know, and hand an unknown version back instead of judging it.
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::body::{Body, Pointer};
+use crate::destination::{Method, Target};
+use crate::headers::Headers;
+use crate::identity::{CorrelationId, Generation, MessageId, RelayId, SenderId};
+use crate::lifecycle::{Life, State};
+use crate::message::Message;
+use crate::outcome::DeadReason;
+
+/// The version this code writes.
+const VERSION: u32 = 1;
+/// What SQS counts besides names and values of attributes: the data type of each, `String`.
+const ATTRIBUTE_TYPE_BYTES: usize = "String".len();
+/// The attribute that marks a copy in the dead-letter queue with the generation that died.
+pub const DEAD_LETTER_ATTRIBUTE: &str = "deadLetter";
+
+/// A message on its way from ingest to worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The relay's id.
+    pub id: RelayId,
+    /// Who sends it.
+    pub sender_id: SenderId,
+    /// What the sender calls it.
+    pub message_id: MessageId,
+    /// The life this copy belongs to.
+    pub life: Life,
+    /// Where it goes.
+    pub target: Target,
+    /// How the target is called.
+    pub method: Method,
+    /// The headers to send.
+    pub headers: Headers,
+    /// Of the accepting request.
+    pub correlation_id: CorrelationId,
+    /// The body, or where it is kept.
+    pub body: Body,
+}
+
+/// Why a queue item is not an envelope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// It was written by newer code; a worker that can read it is on its way.
+    #[error("envelope version {0} is newer than version {VERSION}")]
+    UnknownVersion(u32),
+    /// It is not an envelope at all. The text holds nothing of the item but where it broke.
+    #[error("not an envelope: {0}")]
+    Malformed(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    id: RelayId,
+    #[serde(rename = "senderId")]
+    sender_id: SenderId,
+    #[serde(rename = "messageId")]
+    message_id: MessageId,
+    #[serde(flatten)]
+    life: Life,
+    target: Target,
+    method: Method,
+    headers: Headers,
+    #[serde(rename = "correlationId")]
+    correlation_id: CorrelationId,
+    #[serde(flatten)]
+    body: WireBody,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireBody {
+    /// Text of characters that SQS takes.
+    #[serde(rename = "bodyText")]
+    Text(String),
+    /// Anything else.
+    #[serde(rename = "bodyBase64")]
+    Base64(String),
+    #[serde(rename = "bodyStored")]
+    Stored(Pointer),
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u32,
+}
+
+/// Whether SQS takes the character (API reference of SendMessage: #x9, #xA, #xD, #x20 to #xD7FF,
+/// #xE000 to #xFFFD, #x10000 to #x10FFFF).
+pub const fn queue_takes(character: char) -> bool {
+    matches!(character,
+        '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+impl Envelope {
+    /// The envelope of `message` in the given life, carrying `body`.
+    pub fn of(message: &Message, life: Life, body: Body) -> Self {
+        Self {
+            id: message.id.clone(),
+            sender_id: message.sender_id.clone(),
+            message_id: message.message_id.clone(),
+            life,
+            target: message.target.clone(),
+            method: message.method,
+            headers: message.headers.clone(),
+            correlation_id: message.correlation_id.clone(),
+            body,
+        }
+    }
+
+    /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
+    pub fn to_json(&self) -> String {
+        let body = match &self.body {
+            Body::Stored(pointer) => WireBody::Stored(pointer.clone()),
+            Body::Inline(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if text.chars().all(queue_takes) => WireBody::Text(text.to_owned()),
+                Ok(_) | Err(_) => WireBody::Base64(BASE64.encode(bytes)),
+            },
+        };
+        let wire = Wire {
+            v: VERSION,
+            id: self.id.clone(),
+            sender_id: self.sender_id.clone(),
+            message_id: self.message_id.clone(),
+            life: self.life.clone(),
+            target: self.target.clone(),
+            method: self.method,
+            headers: self.headers.clone(),
+            correlation_id: self.correlation_id.clone(),
+            body,
+        };
+        // Every field is text, a number or a map with text keys: this cannot fail.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+
+    /// Reads a queue item.
+    ///
+    /// # Errors
+    /// When it is of a newer version, or no envelope.
+    pub fn from_json(text: &str) -> Result<Self, EnvelopeError> {
+        let broken = |error: serde_json::Error| {
+            EnvelopeError::Malformed(format!("line {} column {}", error.line(), error.column()))
+        };
+        let VersionOnly { v } = serde_json::from_str(text).map_err(broken)?;
+        if v > VERSION {
+            return Err(EnvelopeError::UnknownVersion(v));
+        }
+        let wire: Wire = serde_json::from_str(text).map_err(broken)?;
+        let body = match wire.body {
+            WireBody::Text(text) => Body::Inline(Bytes::from(text)),
+            WireBody::Base64(text) => BASE64
+                .decode(text.as_bytes())
+                .map(|bytes| Body::Inline(Bytes::from(bytes)))
+                .map_err(|_| EnvelopeError::Malformed("bodyBase64 is not base64".to_owned()))?,
+            WireBody::Stored(pointer) => Body::Stored(pointer),
+        };
+        Ok(Self {
+            id: wire.id,
+            sender_id: wire.sender_id,
+            message_id: wire.message_id,
+            life: wire.life,
+            target: wire.target,
+            method: wire.method,
+            headers: wire.headers,
+            correlation_id: wire.correlation_id,
+            body,
+        })
+    }
+
+    /// The attributes beside the text, for consoles and filters.
+    pub fn attributes(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("messageId", self.message_id.to_string()),
+            ("senderId", self.sender_id.to_string()),
+            ("correlationId", self.correlation_id.to_string()),
+        ]
+    }
+
+    /// The attributes of the copy in the dead-letter queue. Nothing in them comes from the target.
+    pub fn dead_letter_attributes(
+        &self,
+        reason: DeadReason,
+        state: &State,
+    ) -> Vec<(&'static str, String)> {
+        let mut attributes = self.attributes();
+        attributes.push(("reason", reason.as_str().to_owned()));
+        attributes.push(("attempts", state.attempts.to_string()));
+        if let Some(last) = state.outcomes.last() {
+            attributes.push(("lastOutcome", last.summary()));
+        }
+        attributes.push((DEAD_LETTER_ATTRIBUTE, state.life.generation.to_string()));
+        attributes
+    }
+
+    /// What the queue counts for this envelope: the text and all attributes, in bytes.
+    pub fn queue_bytes(&self) -> usize {
+        let attribute =
+            |(name, value): &(&str, String)| name.len() + value.len() + ATTRIBUTE_TYPE_BYTES;
+        self.to_json().len() + self.attributes().iter().map(attribute).sum::<usize>()
+    }
+}
+
+/// Reads the generation of the dead letter from the attribute's text.
+pub fn dead_letter_generation(text: &str) -> Option<Generation> {
+    text.parse().ok().map(Generation)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::body::Sha256;
+    use crate::identity::AcceptedId;
+    use crate::time::Timestamp;
+    use proptest::prelude::*;
+
+    fn envelope(body: Body) -> Envelope {
+        let (sender, message) =
+            (SenderId::parse("billing").unwrap(), MessageId::parse("order-1").unwrap());
+        Envelope {
+            id: RelayId::of(&sender, &message),
+            sender_id: sender,
+            message_id: message,
+            life: Life {
+                accepted_id: AcceptedId::from_random([1; 16]),
+                generation: Generation(0),
+                generation_started_at: Timestamp::from_millis(1),
+                expires_at: Timestamp::from_millis(2),
+            },
+            target: Target::parse("https://example.com/hooks").unwrap(),
+            method: Method::Post,
+            headers: Headers::parse([("X-Order", "1")]).unwrap(),
+            correlation_id: CorrelationId::parse("c").unwrap(),
+            body,
+        }
+    }
+
+    /// Written by the first version; every later worker must read it (F32).
+    const FIRST: &str = r#"{"v":1,"id":"msg_vvrnum5cqwoixwzydpk5a7icazyeai7a","senderId":"billing","messageId":"order-1","accepted_id":"01010101010101010101010101010101","generation":0,"generation_started_at":1,"expires_at":2,"target":"https://example.com/hooks","method":"POST","headers":{"x-order":"1"},"correlationId":"c","bodyText":"{\"a\": 1e400}"}"#;
+
+    #[test]
+    fn f32_a_stored_envelope_is_read_and_written_the_same() {
+        let now = envelope(Body::Inline(Bytes::from_static(b"{\"a\": 1e400}")));
+        assert_eq!(now.to_json(), FIRST);
+        assert_eq!(Envelope::from_json(FIRST), Ok(now));
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let text = FIRST.replacen('{', r#"{"trace":{"x":1},"#, 1);
+        assert!(Envelope::from_json(&text).is_ok());
+    }
+
+    #[test]
+    fn f15_a_newer_version_is_told_from_garbage() {
+        assert_eq!(Envelope::from_json(r#"{"v":2}"#), Err(EnvelopeError::UnknownVersion(2)));
+        for text in ["", "null", "[]", "{}", r#"{"v":1}"#, r#"{"v":-1}"#, "{\"v\":1"] {
+            let read = Envelope::from_json(text);
+            assert!(matches!(read, Err(EnvelopeError::Malformed(_))), "{text}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn f37_characters_that_the_queue_refuses_travel_as_base64() {
+        for text in ["\u{fffe}", "\u{ffff}", "\0", "\u{1}"] {
+            let wire = envelope(Body::Inline(Bytes::from(text))).to_json();
+            assert!(wire.contains("bodyBase64"), "{wire}");
+        }
+    }
+
+    #[test]
+    fn a_stored_body_travels_as_its_pointer() {
+        let pointer = Pointer {
+            bucket: "b".to_owned(),
+            key: "payloads/x/y".to_owned(),
+            sha256: Sha256::of(b"x"),
+            bytes: 1,
+        };
+        let sent = envelope(Body::Stored(pointer));
+        assert_eq!(Envelope::from_json(&sent.to_json()), Ok(sent));
+    }
+
+    proptest! {
+        #[test]
+        fn f37_every_body_survives_and_the_queue_takes_it(body: Vec<u8>) {
+            let sent = envelope(Body::Inline(Bytes::from(body)));
+            let wire = sent.to_json();
+            prop_assert!(wire.chars().all(queue_takes));
+            prop_assert_eq!(Envelope::from_json(&wire), Ok(sent));
+        }
+
+        #[test]
+        fn every_text_survives(body in "\\PC*|.*") {
+            let sent = envelope(Body::Inline(Bytes::from(body)));
+            let wire = sent.to_json();
+            prop_assert!(wire.chars().all(queue_takes));
+            prop_assert_eq!(Envelope::from_json(&wire), Ok(sent));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What a message is and what happens to it next.
+//!
+//! Everything here is a value or a decision: no I/O, no clock, no randomness, no environment, no
+//! async runtime. Time and chance come in as arguments, and the outside world is reached through the
+//! traits in [`ports`], which name no vendor.
+
+pub mod attempt;
+pub mod body;
+pub mod decide;
+pub mod destination;
+pub mod envelope;
+pub mod fingerprint;
+pub mod headers;
+pub mod identity;
+pub mod lifecycle;
+pub mod message;
+pub mod outcome;
+pub mod ports;
+pub mod retry;
+pub mod settings;
+pub mod signature;
+pub mod time;
+pub mod upload;

@@ -1,0 +1,151 @@
+//! Every setting, once: the readers take names and defaults from here, and the documents are checked
+//! against it.
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// The value that counts when it is absent; `None` if it must be given.
+    pub default: Option<&'static str>,
+    /// The form of a good value.
+    pub expects: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+}
+
+const fn required(name: &'static str, expects: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: None, expects, meaning }
+}
+
+const fn optional(
+    name: &'static str,
+    default: &'static str,
+    expects: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { name, default: Some(default), expects, meaning }
+}
+
+/// Every setting, in the order the documents list them.
+pub const ALL: &[Setting] = &[
+    required("DYNAMODB_TABLE", "a table name", "The table of messages."),
+    required("SQS_QUEUE_URL", "a queue URL", "The queue between ingest and worker."),
+    required("SQS_DLQ_URL", "a queue URL", "The queue of dead letters (worker only)."),
+    required("S3_BUCKET", "a bucket name", "The bucket of bodies that do not fit elsewhere."),
+    optional(
+        "MESSAGE_TTL_DAYS",
+        "30",
+        "a whole number from 1 to 365",
+        "How long a message is kept, and how long its id is taken.",
+    ),
+    optional(
+        "QUEUE_INLINE_BYTES_MAX",
+        "262144",
+        "a whole number from 1024 to 1048576",
+        "Largest queue message, body and attributes included; a larger body goes through the bucket.",
+    ),
+    optional(
+        "TABLE_INLINE_BYTES_MAX",
+        "8192",
+        "a whole number from 0 to 262144",
+        "Largest body kept in the table; a larger one is kept in the bucket.",
+    ),
+    optional(
+        "PAYLOAD_BYTES_MAX",
+        "104857600",
+        "a whole number from 1024 to 104857600",
+        "Largest body of all, uploads included.",
+    ),
+    optional(
+        "RETRY_ATTEMPTS_MAX",
+        "3",
+        "a whole number from 1 to 100",
+        "Attempts before a message is dead, the first included.",
+    ),
+    optional(
+        "RETRY_BASE_SECONDS",
+        "10",
+        "a number from 0.1 to 900",
+        "Wait after the first failed attempt.",
+    ),
+    optional(
+        "RETRY_FACTOR",
+        "3",
+        "a number from 1 to 10",
+        "How many times longer each further wait is.",
+    ),
+    optional(
+        "RETRY_DELAY_SECONDS_MAX",
+        "900",
+        "a number from 0.1 to 900, at most RETRY_VISIBILITY_SECONDS_MAX",
+        "Longest wait between two attempts, a target's Retry-After included.",
+    ),
+    optional(
+        "RETRY_VISIBILITY_SECONDS_MAX",
+        "900",
+        "a whole number from 1 to 900",
+        "Longest wait that is spent hidden in the queue.",
+    ),
+    optional(
+        "DELIVERY_TIMEOUT_SECONDS",
+        "10",
+        "a number from 0.1 to 60",
+        "How long an attempt may take, besides the time its body needs.",
+    ),
+    optional(
+        "DELIVERY_CONNECT_TIMEOUT_SECONDS",
+        "2",
+        "a number from 0.1 to 60, at most DELIVERY_TIMEOUT_SECONDS",
+        "How long connecting may take.",
+    ),
+    optional(
+        "DELIVERY_BYTES_PER_SECOND_MIN",
+        "4194304",
+        "a whole number from 65536 to 1073741824",
+        "Slowest rate at which a body may be read and sent; the timeout grows by it.",
+    ),
+    optional(
+        "DELIVERY_LEASE_SECONDS",
+        "90",
+        "a whole number from 1 to 900, longer than the longest attempt",
+        "How long a worker holds a message for one attempt.",
+    ),
+    optional(
+        "DELIVERY_CONCURRENCY",
+        "10",
+        "a whole number from 1 to 100",
+        "Messages of one batch that are delivered at the same time.",
+    ),
+    optional(
+        "DELIVERY_DEADLINE_HOURS",
+        "72",
+        "a whole number from 1 to 336",
+        "How long a message may wait for its delivery before it is dead.",
+    ),
+    optional(
+        "FAIRNESS_KEY",
+        "off",
+        "off, sender or destination",
+        "What the queue shares its workers out by (SQS fair queues).",
+    ),
+    optional(
+        "DESTINATION_ALLOW",
+        "",
+        "a comma-separated list of hosts, addresses or CIDR blocks, each with an optional :port",
+        "Targets that may be sent to although they are not public.",
+    ),
+    optional(
+        "SIGNING_SECRETS",
+        "",
+        "a comma-separated list of senderId=whsec_…",
+        "Secrets by which deliveries of a sender are signed.",
+    ),
+    optional("METRICS", "emf", "emf, cloudwatch or off", "How metrics leave the functions."),
+    optional("LOG_LEVEL", "info", "error, warn, info, debug or trace", "How much is logged."),
+];
+
+/// The setting with this name.
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    ALL.iter().find(|setting| setting.name == name)
+}

@@ -1,0 +1,89 @@
+//! Points in time, in milliseconds since the Unix epoch. Reads no clock: the present is an argument.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time: whole milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The point `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn as_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This point and `wait` more; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub fn plus(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long it is from `earlier` until this point; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Reads an RFC 3339 date and time with an offset, such as `2026-11-21T05:00:00Z`.
+    ///
+    /// # Errors
+    /// When the text is not RFC 3339 or lies before 1970.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, NotATime> {
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        u64::try_from(parsed.as_millisecond()).map(Self).map_err(|_| NotATime)
+    }
+}
+
+/// The text is not an RFC 3339 date and time since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an RFC 3339 date and time since 1970, such as 2026-11-21T05:00:00Z")]
+pub struct NotATime;
+
+/// RFC 3339 in UTC, with milliseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = i64::try_from(self.0).unwrap_or(i64::MAX);
+        match jiff::Timestamp::from_millisecond(millis) {
+            Ok(point) => write!(formatter, "{point:.3}"),
+            Err(_) => write!(formatter, "{}ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc3339_goes_both_ways() {
+        let point = Timestamp::parse_rfc3339("2026-11-21T06:00:00.25+01:00");
+        assert_eq!(point.map(|point| point.to_string()), Ok("2026-11-21T05:00:00.250Z".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "yesterday", "2026-11-21", "2026-11-21T05:00:00", "1969-12-31T23:59:59Z"] {
+            assert_eq!(Timestamp::parse_rfc3339(text), Err(NotATime), "{text}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        let end = Timestamp::from_millis(u64::MAX);
+        assert_eq!(end.plus(Duration::from_secs(1)), end);
+        assert_eq!(Timestamp::from_millis(5).since(end), Duration::ZERO);
+    }
+}
