@@ -1,0 +1,30 @@
+# The commands of everyday work. `just` lists them; each line also runs as it stands in a shell.
+
+# list the recipes
+default:
+    @just --list
+
+# the whole relay on this machine, until Ctrl-C
+run *arguments:
+    cargo run -- {{ arguments }}
+
+# all tests
+test *arguments:
+    cargo test {{ arguments }}
+
+# every check a change has to pass; `just ci fmt arrows` runs only these
+ci *steps:
+    .ci/run {{ steps }}
+
+# what the compiler and the style checks say
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# the deployable package; the architecture is arm64, as the template has it, or x86_64
+build architecture="arm64":
+    AWS_LC_SYS_NO_JITTER_ENTROPY=1 sam build --parameter-overrides Architecture={{ architecture }}
+
+# build and deploy; the preset is default, dev or production (samconfig.toml)
+deploy preset="default": build
+    sam deploy --config-env {{ preset }}

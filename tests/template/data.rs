@@ -1,0 +1,137 @@
+//! Where messages are kept: encrypted, over TLS only, and never deleted with a stack.
+
+use std::collections::BTreeMap;
+
+use relay_tests::{Reference, Template};
+use serde_yaml_ng::Value;
+
+const FOURTEEN_DAYS_IN_SECONDS: i64 = 14 * 24 * 60 * 60;
+
+const HOLDS_MESSAGES: [&str; 4] =
+    ["DeadLetterQueue", "DeliveryQueue", "MessagesTable", "PayloadBucket"];
+
+fn key_names(keys: &Value) -> Vec<(&str, &str)> {
+    let keys = keys.as_sequence().expect("a key schema is a list").iter();
+    keys.map(|key| {
+        let name = key["AttributeName"].as_str().expect("a key has a name");
+        (name, key["KeyType"].as_str().expect("a key has a type"))
+    })
+    .collect()
+}
+
+#[test]
+fn nothing_that_holds_a_message_goes_with_its_stack() {
+    let template = Template::load();
+    for name in HOLDS_MESSAGES {
+        let resource = template.at(&format!("Resources/{name}"));
+        assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
+    }
+    let mut stores = template.resources("AWS::SQS::Queue");
+    stores.extend(template.resources("AWS::DynamoDB::Table"));
+    stores.extend(template.resources("AWS::S3::Bucket"));
+    stores.sort_unstable();
+    assert_eq!(stores, HOLDS_MESSAGES);
+}
+
+#[test]
+fn the_table_is_keyed_by_message_and_finds_dead_letters() {
+    let template = Template::load();
+    let table = template.at("Resources/MessagesTable/Properties");
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(key_names(&table["KeySchema"]), [("pk", "HASH"), ("sk", "RANGE")]);
+
+    let indexes = table["GlobalSecondaryIndexes"].as_sequence().map(Vec::as_slice);
+    let Some([dead]) = indexes else { panic!("one index: every other one costs on each write") };
+    assert_eq!(dead["IndexName"], "dead");
+    assert_eq!(key_names(&dead["KeySchema"]), [("dead_shard", "HASH"), ("dead_at", "RANGE")]);
+
+    let types = table["AttributeDefinitions"].as_sequence().expect("a list").iter();
+    let types: BTreeMap<_, _> =
+        types.map(|one| (one["AttributeName"].as_str(), one["AttributeType"].as_str())).collect();
+    let wanted = [("pk", "S"), ("sk", "S"), ("dead_shard", "S"), ("dead_at", "N")];
+    assert_eq!(types, wanted.map(|(name, kind)| (Some(name), Some(kind))).into());
+}
+
+#[test]
+fn the_table_forgets_in_time_and_nothing_else() {
+    let template = Template::load();
+    let table = template.at("Resources/MessagesTable/Properties");
+    assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "expires_at");
+    assert_eq!(table["TimeToLiveSpecification"]["Enabled"], true);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
+}
+
+#[test]
+fn both_queues_keep_messages_as_long_as_sqs_can() {
+    let template = Template::load();
+    for name in template.resources("AWS::SQS::Queue") {
+        let properties = format!("Resources/{name}/Properties");
+        assert_eq!(
+            template.number(&format!("{properties}/MessageRetentionPeriod")),
+            FOURTEEN_DAYS_IN_SECONDS
+        );
+        assert_eq!(template.at(&properties)["SqsManagedSseEnabled"], true, "{name}");
+    }
+}
+
+#[test]
+fn f19_receives_do_not_bury_a_message() {
+    let template = Template::load();
+    let redrive = template.at("Resources/DeliveryQueue/Properties/RedrivePolicy");
+    let target = Reference::of(&redrive["deadLetterTargetArn"]);
+    assert_eq!(target, Some(Reference::GetAtt("DeadLetterQueue.Arn")));
+    assert_eq!(redrive["maxReceiveCount"], 1000);
+}
+
+#[test]
+fn every_store_with_a_policy_refuses_plain_text() {
+    let template = Template::load();
+    for (policy, target) in [
+        ("DeliveryQueuePolicy", "DeliveryQueue.Arn"),
+        ("DeadLetterQueuePolicy", "DeadLetterQueue.Arn"),
+        ("PayloadBucketPolicy", "PayloadBucket.Arn"),
+    ] {
+        let document = template.at(&format!("Resources/{policy}/Properties/PolicyDocument"));
+        let all = document["Statement"].as_sequence().map(Vec::as_slice);
+        let Some([only]) = all else { panic!("{policy}: one statement") };
+        assert_eq!(only["Effect"], "Deny", "{policy}");
+        assert_eq!(only["Principal"], "*", "{policy}");
+        assert_eq!(only["Condition"]["Bool"]["aws:SecureTransport"], "false", "{policy}");
+        assert!(relay_tests::strings(&only["Resource"]).contains(&target), "{policy}");
+    }
+}
+
+#[test]
+fn the_bucket_is_closed_to_the_public() {
+    let template = Template::load();
+    let bucket = template.at("Resources/PayloadBucket/Properties");
+    for switch in
+        ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"]
+    {
+        assert_eq!(bucket["PublicAccessBlockConfiguration"][switch], true, "{switch}");
+    }
+    let rule = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+    assert_eq!(rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256");
+    assert_eq!(bucket["OwnershipControls"]["Rules"][0]["ObjectOwnership"], "BucketOwnerEnforced");
+}
+
+#[test]
+fn f05_orphaned_bodies_go_away() {
+    let template = Template::load();
+    let rules =
+        &template.at("Resources/PayloadBucket/Properties")["LifecycleConfiguration"]["Rules"];
+    let rules = rules.as_sequence().expect("Rules is a list");
+    let of = |prefix: &str| {
+        let found =
+            rules.iter().find(|rule| rule["Prefix"] == prefix && rule["Status"] == "Enabled");
+        found.unwrap_or_else(|| panic!("no rule for {prefix}"))
+    };
+    assert_eq!(of("uploads/")["ExpirationInDays"], 1);
+    let payloads = Reference::of(&of("payloads/")["ExpirationInDays"]);
+    assert_eq!(payloads, Some(Reference::Ref("PayloadExpirationDays")));
+    let unfinished =
+        |rule: &Value| rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 1;
+    assert!(rules.iter().any(unfinished));
+}

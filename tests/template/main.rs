@@ -1,0 +1,15 @@
+//! What must stay true of template.yaml and samconfig.toml, whoever edits them.
+//!
+//! Linters check that the template is valid; these tests check that it is ours. They read the files and
+//! deploy nothing.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod data;
+mod delivery;
+mod language;
+mod roles;
+mod routes;
+mod settings;
+mod timeouts;
+mod values;

@@ -1,0 +1,116 @@
+//! One role per function, with actions by name on resources by name.
+//!
+//! That each action is really called, and that no other is, is tested where the functions run.
+
+use std::collections::BTreeSet;
+
+use relay_tests::{Reference, Template, strings};
+use serde_yaml_ng::Value;
+
+/// The parts of the bucket that the relay keeps bodies in: the only place for a wildcard.
+const BODY_PREFIXES: [&str; 2] =
+    ["${PayloadBucket.Arn}/payloads/*", "${PayloadBucket.Arn}/uploads/*"];
+
+/// Every statement of a role's policies.
+fn statements<'a>(template: &'a Template, role: &str) -> Vec<&'a Value> {
+    let policies = template.at(&format!("Resources/{role}/Properties/Policies"));
+    let policies = policies.as_sequence().expect("Policies is a list");
+    let documents = policies.iter().map(|policy| &policy["PolicyDocument"]["Statement"]);
+    documents.flat_map(|all| all.as_sequence().expect("Statement is a list")).collect()
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    let template = Template::load();
+    let mut roles = BTreeSet::new();
+    for function in template.resources("AWS::Serverless::Function") {
+        let properties = template.at(&format!("Resources/{function}/Properties"));
+        let Some(Reference::GetAtt(role)) = Reference::of(&properties["Role"]) else {
+            panic!("{function} names no role of this template");
+        };
+        assert!(roles.insert(role), "{function} shares {role}");
+        assert_eq!(properties.get("Policies"), None, "{function}: SAM's policies bring a wildcard");
+    }
+    let declared = template.resources("AWS::IAM::Role");
+    let declared: BTreeSet<_> = declared.iter().map(|role| format!("{role}.Arn")).collect();
+    assert_eq!(declared, roles.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn no_role_has_a_policy_that_is_not_written_here() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        let properties = template.at(&format!("Resources/{role}/Properties"));
+        assert_eq!(properties.get("ManagedPolicyArns"), None, "{role}");
+    }
+}
+
+#[test]
+fn every_action_is_named_in_full() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        for statement in statements(&template, role) {
+            assert_eq!(statement["Effect"], "Allow", "{role}");
+            assert_eq!(statement.get("NotAction"), None, "{role}");
+            for action in strings(&statement["Action"]) {
+                assert!(!action.contains('*'), "{role}: {action}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_resource_is_one_of_this_template() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        for statement in statements(&template, role) {
+            assert_eq!(statement.get("NotResource"), None, "{role}");
+            let resource = &statement["Resource"];
+            let several = resource.as_sequence().map(Vec::as_slice);
+            for one in several.unwrap_or(std::slice::from_ref(resource)) {
+                match Reference::of(one) {
+                    Some(Reference::GetAtt(target)) => {
+                        assert!(target.ends_with(".Arn"), "{role}: {target}");
+                    }
+                    Some(Reference::Sub(text)) => {
+                        assert!(BODY_PREFIXES.contains(&text), "{role}: {text}");
+                    }
+                    Some(Reference::Ref(_)) | None => {
+                        panic!("{role}: {one:?} is no resource's ARN")
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_lambda_takes_the_roles() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        let trust = template.at(&format!("Resources/{role}/Properties/AssumeRolePolicyDocument"));
+        let all = trust["Statement"].as_sequence().map(Vec::as_slice);
+        let Some([only]) = all else { panic!("{role}: one statement of trust") };
+        assert_eq!(only["Principal"]["Service"], "lambda.amazonaws.com", "{role}");
+        assert_eq!(only["Action"], "sts:AssumeRole", "{role}");
+    }
+}
+
+#[test]
+fn each_function_writes_to_its_own_log_group() {
+    let template = Template::load();
+    for (function, role, group) in [
+        ("IngestFunction", "IngestRole", "IngestLogGroup"),
+        ("WorkerFunction", "WorkerRole", "WorkerLogGroup"),
+    ] {
+        let target =
+            template.at(&format!("Resources/{function}/Properties/LoggingConfig/LogGroup"));
+        assert_eq!(Reference::of(target), Some(Reference::Ref(group)), "{function}");
+        let of_logs = statements(&template, role).into_iter();
+        let of_logs = of_logs
+            .filter(|one| strings(&one["Action"]).iter().any(|action| action.starts_with("logs:")));
+        let resources: Vec<_> =
+            of_logs.flat_map(|statement| strings(&statement["Resource"])).collect();
+        assert_eq!(resources, [format!("{group}.Arn")], "{role}");
+    }
+}

@@ -1,0 +1,102 @@
+//! What the template gives the functions, read by the functions' own code: every value that a parameter
+//! allows has to be one that the settings take, or a stack deploys and then fails at its first message.
+
+use std::collections::BTreeMap;
+
+use relay_core::settings::{ALL, IngestSettings, WorkerSettings};
+use relay_tests::{Parameter, Reference, Template, presets};
+
+const SHARED: &str = "Globals/Function/Environment/Variables";
+const WORKER: &str = "Resources/WorkerFunction/Properties/Environment/Variables";
+
+/// Each variable of the worker, which has all of them, with what `choose` gives for its parameter.
+fn environment(
+    template: &Template,
+    choose: &dyn Fn(&Parameter) -> String,
+) -> BTreeMap<String, String> {
+    let mut entries = template.entries(SHARED);
+    entries.extend(template.entries(WORKER));
+    let value = |value| match Reference::of(value) {
+        Some(Reference::Ref(name)) if template.find(&format!("Parameters/{name}")).is_some() => {
+            choose(&template.parameter(name))
+        }
+        Some(Reference::Ref(resource)) => format!("the-{resource}"),
+        Some(other) => panic!("a variable is a text or a !Ref, not {other:?}"),
+        None => relay_tests::strings(value).concat(),
+    };
+    entries.into_iter().map(|(name, given)| (name.to_owned(), value(given))).collect()
+}
+
+/// Fails with everything that the functions would say at their start.
+fn assert_taken(what: &str, environment: &BTreeMap<String, String>) {
+    let lookup = |name: &str| environment.get(name).cloned();
+    let worker = WorkerSettings::read(&lookup).map_err(|errors| errors.to_string());
+    let ingest = IngestSettings::read(&lookup).map_err(|errors| errors.to_string());
+    assert_eq!(worker.err(), None, "{what}: the worker does not start");
+    assert_eq!(ingest.err(), None, "{what}: ingest does not start");
+}
+
+fn text_of(number: Option<i64>, parameter: &Parameter) -> String {
+    number.map_or_else(|| parameter.default.clone(), |number| number.to_string())
+}
+
+#[test]
+fn the_template_sets_exactly_the_settings_there_are() {
+    let template = Template::load();
+    let environment = environment(&template, &|parameter| parameter.default.clone());
+    let mut known: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
+    known.sort_unstable();
+    assert_eq!(environment.keys().map(String::as_str).collect::<Vec<_>>(), known);
+}
+
+#[test]
+fn the_template_and_the_code_have_the_same_defaults() {
+    let template = Template::load();
+    let environment = environment(&template, &|parameter| parameter.default.clone());
+    for setting in ALL {
+        if let Some(default) = setting.default {
+            assert_eq!(environment[setting.name], default, "{}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn both_functions_start_with_the_defaults_and_at_both_ends() {
+    let template = Template::load();
+    assert_taken("defaults", &environment(&template, &|parameter| parameter.default.clone()));
+    assert_taken("minima", &environment(&template, &|it| text_of(it.minimum, it)));
+    assert_taken("maxima", &environment(&template, &|it| text_of(it.maximum, it)));
+}
+
+#[test]
+fn both_functions_start_with_every_listed_value() {
+    let template = Template::load();
+    for listed in template.parameters() {
+        for value in &listed.allowed {
+            let choose = |it: &Parameter| {
+                if it.name == listed.name { value.clone() } else { it.default.clone() }
+            };
+            assert_taken(&format!("{}={value}", listed.name), &environment(&template, &choose));
+        }
+    }
+}
+
+#[test]
+fn both_functions_start_with_every_preset() {
+    let template = Template::load();
+    for preset in presets() {
+        let choose = |it: &Parameter| {
+            preset.overrides.get(it.name).cloned().unwrap_or_else(|| it.default.clone())
+        };
+        assert_taken(&preset.name, &environment(&template, &choose));
+    }
+}
+
+#[test]
+fn only_the_worker_knows_the_secrets_and_nobody_sees_them() {
+    let template = Template::load();
+    let shared = template.entries(SHARED);
+    assert!(shared.iter().all(|(name, _)| !name.contains("SECRET")));
+    assert_eq!(template.find("Resources/IngestFunction/Properties/Environment"), None);
+    assert_eq!(template.at("Parameters/SigningSecrets")["NoEcho"], true);
+}
