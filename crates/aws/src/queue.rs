@@ -1,0 +1,246 @@
+//! The queue and the dead-letter queue on SQS. Receiving and deleting are the event source's business.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use relay_core::body::Sha256;
+use relay_core::envelope::Envelope;
+use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
+use relay_core::settings::Fairness;
+
+use crate::Clients;
+use crate::error::{failed, unavailable};
+
+/// The longest delay of a message that SQS takes, in seconds.
+const DELAY_SECONDS_MAX: u64 = 900;
+/// The longest that SQS hides a received message, in seconds.
+const VISIBILITY_SECONDS_MAX: u64 = 43_200;
+/// The longest message group id that SQS takes, in characters.
+const GROUP_ID_CHARACTERS_MAX: usize = 128;
+
+const SEND: &str = "sending to the queue";
+const BURY: &str = "sending to the dead-letter queue";
+const POSTPONE: &str = "postponing a queue item";
+
+/// The queue and the dead-letter queue on SQS.
+///
+/// Calls `sqs:SendMessage` (queue; dead-letter queue if given), `sqs:ChangeMessageVisibility` and
+/// `sqs:GetQueueAttributes` (queue).
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    queue_url: String,
+    dead_letter_queue_url: Option<String>,
+    fairness: Fairness,
+}
+
+impl SqsQueue {
+    /// The queue at `queue_url`. Who never buries needs no dead-letter queue.
+    pub fn new(
+        clients: &Clients,
+        queue_url: impl Into<String>,
+        dead_letter_queue_url: Option<String>,
+        fairness: Fairness,
+    ) -> Self {
+        Self {
+            client: clients.sqs.clone(),
+            queue_url: queue_url.into(),
+            dead_letter_queue_url,
+            fairness,
+        }
+    }
+
+    async fn put(
+        &self,
+        action: &'static str,
+        queue_url: &str,
+        letter: Letter,
+    ) -> Result<(), PortError> {
+        let mut call = self.client.send_message().queue_url(queue_url).message_body(letter.text);
+        for (name, value) in letter.attributes {
+            call = call.message_attributes(name, text_attribute(action, value)?);
+        }
+        call.set_delay_seconds(letter.delay_seconds)
+            .set_message_group_id(letter.group_id)
+            .send()
+            .await
+            .map_err(|error| unavailable(action, &error))?;
+        Ok(())
+    }
+}
+
+struct Letter {
+    text: String,
+    attributes: Vec<(&'static str, String)>,
+    delay_seconds: Option<i32>,
+    group_id: Option<String>,
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
+        let delay_seconds = whole_seconds(delay, DELAY_SECONDS_MAX);
+        let letter = Letter {
+            text: envelope.to_json(),
+            attributes: envelope.attributes(),
+            delay_seconds: (delay_seconds > 0).then_some(delay_seconds),
+            group_id: group_id(self.fairness, envelope),
+        };
+        self.put(SEND, &self.queue_url, letter).await
+    }
+
+    async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
+        let answer = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.queue_url)
+            .receipt_handle(&receipt.0)
+            .visibility_timeout(whole_seconds(wait, VISIBILITY_SECONDS_MAX))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_no_longer_ours(&error) => {
+                tracing::debug!(code = error.code(), "a queue item is no longer ours to postpone");
+                Ok(())
+            }
+            Err(error) => Err(unavailable(POSTPONE, &error)),
+        }
+    }
+
+    async fn bury(&self, letter: &DeadLetter) -> Result<(), PortError> {
+        let Some(queue_url) = &self.dead_letter_queue_url else {
+            return Err(failed(BURY, "no dead-letter queue was named"));
+        };
+        let letter = Letter {
+            text: letter.text.clone(),
+            attributes: letter.attributes.clone(),
+            delay_seconds: None,
+            group_id: None,
+        };
+        self.put(BURY, queue_url, letter).await
+    }
+
+    async fn ready(&self) -> Result<(), PortError> {
+        self.client
+            .get_queue_attributes()
+            .queue_url(&self.queue_url)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .map_err(|error| unavailable("asking for the queue", &error))?;
+        Ok(())
+    }
+}
+
+/// Whether the item was deleted, received anew or hidden for its twelve hours. All three are no
+/// failure: another copy is under way or comes by itself, and `not_before` in the record puts one
+/// right that comes early. With queue and wait checked, SQS calls nothing else an invalid value here.
+fn is_no_longer_ours<E, R>(error: &SdkError<E, R>) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    const CODES: [&str; 4] = [
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "ReceiptHandleIsInvalid",
+        "InvalidParameterValue",
+    ];
+    match error {
+        SdkError::ServiceError(answer) => {
+            answer.err().code().is_some_and(|code| CODES.contains(&code))
+        }
+        _ => false,
+    }
+}
+
+/// The wait in whole seconds, never shorter than asked for unless that is beyond the limit.
+fn whole_seconds(wait: Duration, seconds_max: u64) -> i32 {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    i32::try_from(seconds.min(seconds_max)).unwrap_or(i32::MAX)
+}
+
+/// What the queue shares its workers out by. A destination longer than SQS takes goes by its hash.
+fn group_id(fairness: Fairness, envelope: &Envelope) -> Option<String> {
+    match fairness {
+        Fairness::Off => None,
+        Fairness::Sender => Some(envelope.sender_id.to_string()),
+        Fairness::Destination => {
+            let destination = envelope.target.destination();
+            let is_short = destination.len() <= GROUP_ID_CHARACTERS_MAX;
+            Some(if is_short {
+                destination
+            } else {
+                Sha256::of(destination.as_bytes()).to_string()
+            })
+        }
+    }
+}
+
+fn text_attribute(
+    action: &'static str,
+    value: String,
+) -> Result<MessageAttributeValue, PortError> {
+    MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(value)
+        .build()
+        .map_err(|_| failed(action, "an attribute could not be built"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use bytes::Bytes;
+    use relay_core::body::Body;
+    use relay_core::destination::{Method, Target};
+    use relay_core::headers::Headers;
+    use relay_core::identity::{
+        AcceptedId, CorrelationId, Generation, MessageId, RelayId, SenderId,
+    };
+    use relay_core::lifecycle::Life;
+    use relay_core::time::Timestamp;
+
+    #[test]
+    fn waits_are_never_cut_short_but_by_the_limit() {
+        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (u64::MAX, 900)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis), 900), seconds, "{millis}");
+        }
+    }
+
+    fn envelope(target: &str) -> Envelope {
+        let (sender, message) = (SenderId::parse("billing").unwrap(), MessageId::parse("1").unwrap());
+        Envelope {
+            id: RelayId::of(&sender, &message),
+            sender_id: sender,
+            message_id: message,
+            life: Life {
+                accepted_id: AcceptedId::from_random([1; 16]),
+                generation: Generation(0),
+                generation_started_at: Timestamp::from_millis(1),
+                expires_at: Timestamp::from_millis(2),
+            },
+            target: Target::parse(target).unwrap(),
+            method: Method::Post,
+            headers: Headers::default(),
+            correlation_id: CorrelationId::parse("c").unwrap(),
+            body: Body::Inline(Bytes::new()),
+        }
+    }
+
+    #[test]
+    fn group_ids_follow_the_setting_and_fit() {
+        let near = envelope("https://example.com/hooks");
+        assert_eq!(group_id(Fairness::Off, &near), None);
+        assert_eq!(group_id(Fairness::Sender, &near).as_deref(), Some("billing"));
+        let destination = group_id(Fairness::Destination, &near).unwrap();
+        assert_eq!(destination, near.target.destination());
+        let far = envelope(&format!("https://{}.example/", ["a".repeat(60).as_str(); 3].join(".")));
+        let hashed = group_id(Fairness::Destination, &far).unwrap();
+        assert!(hashed.len() <= GROUP_ID_CHARACTERS_MAX, "{hashed}");
+    }
+}

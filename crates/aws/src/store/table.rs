@@ -1,0 +1,170 @@
+//! The three calls to the table, and what their failures mean. Knows keys, no attributes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use relay_core::identity::RelayId;
+use relay_core::ports::PortError;
+
+use super::DynamoStore;
+use super::expression::Expression;
+use super::item::{Item, name};
+use crate::error::unavailable;
+
+/// What names one item.
+pub(super) struct Key {
+    partition: String,
+    sort: &'static str,
+}
+
+impl Key {
+    /// The request as it was accepted.
+    pub(super) fn message(id: &RelayId) -> Self {
+        Self { partition: id.to_string(), sort: "MESSAGE" }
+    }
+
+    /// Where it is in its life.
+    pub(super) fn state(id: &RelayId) -> Self {
+        Self { partition: id.to_string(), sort: "STATE" }
+    }
+
+    /// An item that is never there: asking for it costs the least that asking can.
+    pub(super) fn nothing() -> Self {
+        Self { partition: "ready".to_owned(), sort: "NOTHING" }
+    }
+
+    /// The key as the beginning of an item.
+    pub(super) fn into_item(self) -> Item {
+        HashMap::from([
+            (name::PARTITION.to_owned(), AttributeValue::S(self.partition)),
+            (name::SORT.to_owned(), AttributeValue::S(self.sort.to_owned())),
+        ])
+    }
+}
+
+/// The answer to a conditional write.
+pub(super) enum Written {
+    /// It is written.
+    Done,
+    /// The condition did not hold for this item. Empty if there was none.
+    Refused(Item),
+}
+
+/// The answer to a conditional change.
+pub(super) enum Updated {
+    /// It is written; this is the item now.
+    Done(Item),
+    /// The condition did not hold for this item. Empty if there was none.
+    Refused(Item),
+}
+
+impl DynamoStore {
+    /// Reads one item, strongly consistent.
+    pub(super) async fn get(
+        &self,
+        action: &'static str,
+        key: &Key,
+    ) -> Result<Option<Item>, PortError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(name::PARTITION, AttributeValue::S(key.partition.clone()))
+            .key(name::SORT, AttributeValue::S(key.sort.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(action, &error))?;
+        Ok(answer.item)
+    }
+
+    /// Writes a whole item if the condition holds for the one that is there.
+    pub(super) async fn put(
+        &self,
+        action: &'static str,
+        item: Item,
+        condition: String,
+        expression: Expression,
+    ) -> Result<Written, PortError> {
+        let (names, values) = expression.into_parts();
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Written::Done),
+            Err(SdkError::ServiceError(refusal)) if is_condition_of_put(refusal.err()) => {
+                Ok(Written::Refused(old_of_put(refusal.into_err())))
+            }
+            Err(error) => Err(unavailable(action, &error)),
+        }
+    }
+
+    /// Changes an item, or begins it, if the condition holds for the one that is there.
+    pub(super) async fn update(
+        &self,
+        action: &'static str,
+        key: Key,
+        update: String,
+        condition: String,
+        expression: Expression,
+    ) -> Result<Updated, PortError> {
+        let (names, values) = expression.into_parts();
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.into_item()))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Updated::Done(answer.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(refusal)) if is_condition_of_update(refusal.err()) => {
+                Ok(Updated::Refused(old_of_update(refusal.into_err())))
+            }
+            Err(error) => Err(unavailable(action, &error)),
+        }
+    }
+}
+
+fn is_condition_of_put(error: &PutItemError) -> bool {
+    error.is_conditional_check_failed_exception()
+}
+
+fn old_of_put(error: PutItemError) -> Item {
+    match error {
+        PutItemError::ConditionalCheckFailedException(failed) => failed.item.unwrap_or_default(),
+        _ => Item::default(),
+    }
+}
+
+fn is_condition_of_update(error: &UpdateItemError) -> bool {
+    error.is_conditional_check_failed_exception()
+}
+
+fn old_of_update(error: UpdateItemError) -> Item {
+    match error {
+        UpdateItemError::ConditionalCheckFailedException(failed) => {
+            failed.item.unwrap_or_default()
+        }
+        _ => Item::default(),
+    }
+}

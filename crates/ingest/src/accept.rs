@@ -1,0 +1,233 @@
+//! Accepting a message: record it, store its body, send it to the queue, and only then say yes.
+//!
+//! Each step may fail or be cut off. The record stays PENDING until the queue has the message, so the
+//! client's own retry finds it unfinished and finishes it. Knows nothing of HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay_core::body::{Body, Pointer};
+use relay_core::envelope::Envelope;
+use relay_core::identity::{AcceptedId, CorrelationId, RelayId};
+use relay_core::lifecycle::{Life, Status};
+use relay_core::message::Message;
+use relay_core::ports::{Ambient, Found, Payloads, PortError, Queue, Recorded, Store};
+use relay_core::settings::Limits;
+use relay_core::time::Timestamp;
+
+use crate::plan::{self, Storing};
+use crate::submission::{Content, Submission};
+
+/// What accepting and reading messages needs from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// The records.
+    pub store: Arc<dyn Store>,
+    /// The queue to the worker.
+    pub queue: Arc<dyn Queue>,
+    /// The bodies that do not fit elsewhere.
+    pub payloads: Arc<dyn Payloads>,
+    /// Time and chance.
+    pub ambient: Arc<dyn Ambient>,
+}
+
+/// An accepted message: it will be delivered or end DEAD with a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The relay's id of it.
+    pub id: RelayId,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Whether an earlier request had already been accepted with the same id and content.
+    pub duplicate: bool,
+}
+
+/// Why a message was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// Its id belongs to a message with other content.
+    #[error("the message id is taken by a message that differs in {}", fields.join(", "))]
+    IdReused {
+        /// The fields that differ.
+        fields: Vec<&'static str>,
+    },
+    /// Its upload is not there: never finished, or too long ago.
+    #[error("nothing of the announced size was uploaded, or it has expired")]
+    UploadMissing,
+    /// The record was there and then was not: it expired between two reads.
+    #[error("the record expired while it was read")]
+    RecordGone,
+    /// A port could not do its part. What was done stays, and a retry goes on from there.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// The use case.
+pub struct Accept {
+    /// What it needs from outside.
+    pub ports: Ports,
+    /// Where bodies go by their size.
+    pub limits: Limits,
+    /// How long a message is kept.
+    pub message_ttl: Duration,
+}
+
+impl Accept {
+    /// Accepts `submission`, or says what became of it when it was submitted before.
+    ///
+    /// # Errors
+    /// When it is not accepted. After [`AcceptError::Port`] it may be delivered all the same, and
+    /// submitting it again finds out without a second delivery.
+    pub async fn accept(
+        &self,
+        submission: &Submission,
+        correlation_id: &CorrelationId,
+    ) -> Result<Accepted, AcceptError> {
+        let now = self.ports.ambient.now();
+        let message = self.message(submission, correlation_id, now);
+        // An upload is adopted before the record is written: a record without its body would block
+        // the id. The hash in the key keeps a refused message from touching an accepted body.
+        if let Content::Uploaded(upload) = &submission.content
+            && !self.ports.payloads.adopt(upload, &self.pointer(&message.id, &submission.content)).await?
+        {
+            return match self.ports.store.find(&message.id, now).await? {
+                // Accepted earlier, when the upload was still there: its body was adopted then.
+                Some(found) => self.repeat(found, &message, submission, now).await,
+                None => Err(AcceptError::UploadMissing),
+            };
+        }
+        match self.ports.store.record(&message, now).await? {
+            Recorded::New => self.forward(&message, message.first_life(), submission, now).await,
+            Recorded::Existing(_) => {
+                let found = self.ports.store.find(&message.id, now).await?;
+                self.repeat(found.ok_or(AcceptError::RecordGone)?, &message, submission, now).await
+            }
+        }
+    }
+
+    /// The id was submitted before: with other content it is refused, unfinished it is finished, else
+    /// the answer tells how it stands today.
+    async fn repeat(
+        &self,
+        found: Found,
+        message: &Message,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        let fields = found.message.fingerprint.differences(&message.fingerprint);
+        if !fields.is_empty() {
+            return Err(AcceptError::IdReused { fields });
+        }
+        match found.state.phase.status() {
+            Status::Pending => {
+                self.forward(&found.message, found.state.life, submission, now).await
+            }
+            status @ (Status::Queued
+            | Status::Processing
+            | Status::Retrying
+            | Status::Delivered
+            | Status::Dead
+            | Status::Cancelled) => {
+                Ok(Accepted { id: found.message.id, status, duplicate: true })
+            }
+        }
+    }
+
+    /// Brings a recorded message into the queue: its body is where the worker will look for it before
+    /// this ends.
+    async fn forward(
+        &self,
+        message: &Message,
+        life: Life,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        let Ports { store, queue, payloads, .. } = &self.ports;
+        let pointer = match &message.body {
+            Body::Stored(pointer) => pointer.clone(),
+            Body::Inline(_) => self.pointer(&message.id, &submission.content),
+        };
+        let envelope = self.envelope(message, &life, submission, &pointer);
+        let send = queue.send(&envelope, Duration::ZERO);
+        match &submission.content {
+            Content::Uploaded(_) => send.await?,
+            Content::Given { bytes, .. } => {
+                let put = payloads.put(&pointer, bytes.clone());
+                let in_record = matches!(message.body, Body::Inline(_));
+                let in_queue = matches!(envelope.body, Body::Inline(_));
+                match plan::storing(in_record, in_queue) {
+                    Storing::Never => send.await?,
+                    Storing::BesideSend => futures::try_join!(put, send).map(|_| ())?,
+                    Storing::BeforeSend => {
+                        put.await?;
+                        send.await?;
+                    }
+                }
+            }
+        }
+        // The queue has it: whatever the record says, the worker will find it.
+        if let Err(error) = store.mark_queued(&message.id, &life, now).await {
+            tracing::warn!(id = %message.id, %error, "a queued message is still noted as PENDING");
+        }
+        Ok(Accepted { id: message.id.clone(), status: Status::Queued, duplicate: false })
+    }
+
+    fn message(
+        &self,
+        submission: &Submission,
+        correlation_id: &CorrelationId,
+        now: Timestamp,
+    ) -> Message {
+        let id = RelayId::of(&submission.sender_id, &submission.message_id);
+        let body = match &submission.content {
+            Content::Given { bytes, .. } if plan::in_record(bytes.len() as u64, &self.limits) => {
+                Body::Inline(bytes.clone())
+            }
+            content @ (Content::Given { .. } | Content::Uploaded(_)) => {
+                Body::Stored(self.pointer(&id, content))
+            }
+        };
+        Message {
+            id,
+            sender_id: submission.sender_id.clone(),
+            message_id: submission.message_id.clone(),
+            accepted_id: AcceptedId::from_random(self.ports.ambient.bits()),
+            target: submission.target.clone(),
+            method: submission.method,
+            headers: submission.headers.clone(),
+            body,
+            fingerprint: submission.fingerprint(),
+            timestamp: submission.timestamp.clone(),
+            correlation_id: correlation_id.clone(),
+            created_at: now,
+            expires_at: now.plus(self.message_ttl),
+        }
+    }
+
+    /// Where the body is stored, if it is.
+    fn pointer(&self, id: &RelayId, content: &Content) -> Pointer {
+        let bucket = self.ports.payloads.bucket();
+        Pointer::for_payload(bucket, id, content.sha256(), content.bytes())
+    }
+
+    /// The queue message: with the body, as long as the whole is small enough.
+    fn envelope(
+        &self,
+        message: &Message,
+        life: &Life,
+        submission: &Submission,
+        pointer: &Pointer,
+    ) -> Envelope {
+        let pointing =
+            || Envelope::of(message, life.clone(), Body::Stored(pointer.clone()));
+        match &submission.content {
+            // A body that is too large by itself need not be written out to be measured.
+            Content::Given { bytes, .. } if plan::in_queue(bytes.len(), &self.limits) => {
+                let carrying = Envelope::of(message, life.clone(), Body::Inline(bytes.clone()));
+                let fits = plan::in_queue(carrying.queue_bytes(), &self.limits);
+                if fits { carrying } else { pointing() }
+            }
+            Content::Given { .. } | Content::Uploaded(_) => pointing(),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Reads a JSON object member by member, keeping each value's exact text, and notes what a plain
+//! deserializer would let pass: repeated names, unknown names, nesting without end.
+//!
+//! Knows nothing of messages.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::mistakes::{Mistakes, pointer};
+
+/// Deepest nesting of a request, its own braces included. Common JSON parsers stop here too, so a
+/// deeper body could be accepted and never be read.
+pub const JSON_DEPTH_MAX: usize = 128;
+
+/// A JSON object: its members in the order they were sent.
+#[derive(Debug)]
+pub(crate) struct Object<'a> {
+    at: String,
+    members: Vec<(String, &'a RawValue)>,
+}
+
+/// The members as the text has them, repeated names included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
+/// Reads a request's bytes as a JSON object whose members are among `known`. Nothing comes back when
+/// it is none; what is wrong with it is noted.
+pub(crate) fn read_request<'a>(
+    bytes: &'a [u8],
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<Object<'a>> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        mistakes.add("", "must be JSON in UTF-8");
+        return None;
+    };
+    if text.trim_ascii().is_empty() {
+        mistakes.add("", "must be a JSON object; the request has no body");
+        return None;
+    }
+    if depth(text) > JSON_DEPTH_MAX {
+        mistakes.add("", format!("must not be nested deeper than {JSON_DEPTH_MAX} levels"));
+        return None;
+    }
+    read(text, "", known, mistakes)
+}
+
+/// Reads the object at pointer `at`.
+fn read<'a>(
+    text: &'a str,
+    at: &str,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<Object<'a>> {
+    let object = read_open(text, at, mistakes)?;
+    let mut seen = BTreeSet::new();
+    for (name, _) in &object.members {
+        if !known.contains(&name.as_str()) {
+            let fields = known.join(", ");
+            mistakes.add(pointer(at, name), format_args!("is not a field here; there are {fields}"));
+        } else if !seen.insert(name) {
+            mistakes.add(pointer(at, name), "is given more than once");
+        }
+    }
+    Some(object)
+}
+
+/// Reads the object at pointer `at`, whatever its members are called.
+fn read_open<'a>(text: &'a str, at: &str, mistakes: &mut Mistakes) -> Option<Object<'a>> {
+    if !text.trim_ascii_start().starts_with('{') {
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => mistakes.add(at, "must be a JSON object"),
+            Err(error) => mistakes.add(at, format!("is not JSON: {error}")),
+        }
+        return None;
+    }
+    match serde_json::from_str(text) {
+        Ok(Members(members)) => Some(Object { at: at.to_owned(), members }),
+        Err(error) => {
+            mistakes.add(at, format!("is not JSON: {error}"));
+            None
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The pointer to the member with this name.
+    pub(crate) fn pointer(&self, name: &str) -> String {
+        pointer(&self.at, name)
+    }
+
+    /// The exact text of a member's value.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+
+    /// A member that must be a string, if it is there.
+    pub(crate) fn text(&self, name: &str, mistakes: &mut Mistakes) -> Option<String> {
+        string(self.get(name)?, &self.pointer(name), mistakes)
+    }
+
+    /// A member that must be there and be a string that `parse` takes.
+    pub(crate) fn required<T, E: ToString>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
+        if self.get(name).is_none() {
+            mistakes.add(self.pointer(name), "is required");
+        }
+        self.parsed(name, parse, mistakes)
+    }
+
+    /// A member that must be a string that `parse` takes, if it is there.
+    pub(crate) fn parsed<T, E: ToString>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
+        let text = self.text(name, mistakes)?;
+        parse(&text).map_err(|error| mistakes.add(self.pointer(name), error)).ok()
+    }
+
+    /// A member that must be an object of `known` members, if it is there.
+    pub(crate) fn object(
+        &self,
+        name: &str,
+        known: &[&str],
+        mistakes: &mut Mistakes,
+    ) -> Option<Object<'a>> {
+        read(self.get(name)?.get(), &self.pointer(name), known, mistakes)
+    }
+
+    /// A member that must be an object of strings, whatever they are called, if it is there.
+    pub(crate) fn strings(
+        &self,
+        name: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<(String, String)>> {
+        let at = self.pointer(name);
+        let object = read_open(self.get(name)?.get(), &at, mistakes)?;
+        let pairs = object.members.into_iter().filter_map(|(member, value)| {
+            let value = string(value, &pointer(&at, &member), mistakes)?;
+            Some((member, value))
+        });
+        Some(pairs.collect())
+    }
+}
+
+/// The string that a value is.
+pub(crate) fn string(value: &RawValue, at: &str, mistakes: &mut Mistakes) -> Option<String> {
+    if !value.get().starts_with('"') {
+        mistakes.add(at, "must be a string");
+        return None;
+    }
+    // What is left to go wrong in a valid JSON string is half of a surrogate pair.
+    serde_json::from_str(value.get())
+        .map_err(|_| mistakes.add(at, "must be a string of whole characters"))
+        .ok()
+}
+
+/// How deep the text is nested, at least as far as it is JSON. Goes through the bytes once, without
+/// recursion.
+fn depth(text: &str) -> usize {
+    let (mut deepest, mut open, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in text.bytes() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            (false, b'}' | b']') => open = open.saturating_sub(1),
+            (_, _) => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(bytes: impl AsRef<[u8]>, expected: Expect) {
+        let mut mistakes = Mistakes::default();
+        let object = read_request(bytes.as_ref(), &["a", "b"], &mut mistakes);
+        let mut told = String::new();
+        for mistake in mistakes.listed() {
+            told.push_str(&format!("{:?}: {}\n", mistake.pointer, mistake.detail));
+        }
+        for (name, value) in object.iter().flat_map(|object| &object.members) {
+            told.push_str(&format!("{name} = {value}\n"));
+        }
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn values_keep_their_exact_text() {
+        check(
+            r#" {"a" :  { "x":1e400,"x" : 0.10 } , "b":[1 ,2]} "#,
+            expect![[r#"
+                a = { "x":1e400,"x" : 0.10 }
+                b = [1 ,2]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn f44_repeated_and_unknown_names_are_told() {
+        check(
+            r#"{"a":1,"c/d":2,"a":3}"#,
+            expect![[r#"
+                "/c~1d": is not a field here; there are a, b
+                "/a": is given more than once
+                a = 1
+                c/d = 2
+                a = 3
+            "#]],
+        );
+        // An escaped spelling of a name is that name.
+        check(
+            r#"{"a":1,"\u0061":3}"#,
+            expect![[r#"
+                "/a": is given more than once
+                a = 1
+                a = 3
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for (bytes, expected) in [
+            (&b""[..], expect![[r#"
+                "": must be a JSON object; the request has no body
+            "#]]),
+            (b" \n", expect![[r#"
+                "": must be a JSON object; the request has no body
+            "#]]),
+            (b"[]", expect![[r#"
+                "": must be a JSON object
+            "#]]),
+            (b"null", expect![[r#"
+                "": must be a JSON object
+            "#]]),
+            (b"12", expect![[r#"
+                "": must be a JSON object
+            "#]]),
+            (b"\"{}\"", expect![[r#"
+                "": must be a JSON object
+            "#]]),
+            (b"hello", expect![[r#"
+                "": is not JSON: expected value at line 1 column 1
+            "#]]),
+            (b"{\"a\":1", expect![[r#"
+                "": is not JSON: EOF while parsing an object at line 1 column 6
+            "#]]),
+            (b"{\"a\":1} x", expect![[r#"
+                "": is not JSON: trailing characters at line 1 column 9
+            "#]]),
+            (b"{\"a\":NaN}", expect![[r#"
+                "": is not JSON: expected value at line 1 column 6
+            "#]]),
+            (b"{\"a\":\"\xff\"}", expect![[r#"
+                "": must be JSON in UTF-8
+            "#]]),
+        ] {
+            check(bytes, expected);
+        }
+    }
+
+    #[test]
+    fn nesting_is_counted_outside_strings_and_limited() {
+        assert_eq!(depth(r#"{"a{[\"[":"[[["}"#), 1);
+        assert_eq!(depth("[[],[[]]]"), 3);
+        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        let read = |text: &str| {
+            let mut mistakes = Mistakes::default();
+            read_request(text.as_bytes(), &["a"], &mut mistakes).is_some()
+        };
+        assert!(read(&nested(JSON_DEPTH_MAX - 1)));
+        assert!(!read(&nested(JSON_DEPTH_MAX)));
+        // A stack would overflow here.
+        assert!(!read(&nested(3_000_000)));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_string() {
+        let mut mistakes = Mistakes::default();
+        let object = read_request(br#"{"a":"\ud800"}"#, &["a"], &mut mistakes).unwrap();
+        assert_eq!(object.text("a", &mut mistakes), None);
+        assert_eq!(mistakes.listed()[0].detail, "must be a string of whole characters");
+    }
+}

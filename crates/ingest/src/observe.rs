@@ -1,0 +1,144 @@
+//! What every request has, whatever its route: a correlation id, a time limit, an answer in which
+//! nothing internal shows, and one line in the log.
+//!
+//! Bodies and headers are never logged.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use http::{HeaderName, HeaderValue, header};
+use relay_core::identity::CorrelationId;
+
+use crate::event::GatewayRequestId;
+use crate::mistakes::Mistakes;
+use crate::problem::Problem;
+use crate::router::App;
+
+/// The header that carries the correlation id, both ways.
+pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
+/// How long a request may take. The function ends at 29 s: an answer of our own comes before that.
+const REQUEST_LIMIT: Duration = Duration::from_secs(25);
+/// What the log says for a request that no route takes.
+const NO_ROUTE: &str = "none";
+
+/// What is known about a request besides its route, for the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The relay's id of the message.
+    pub id: Option<String>,
+    /// Who sends.
+    pub sender_id: Option<String>,
+    /// Whether it had been accepted before.
+    pub duplicate: Option<bool>,
+}
+
+/// Runs the route of a request with all of that around it.
+pub(crate) async fn observe(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let (correlation_id, malformed) = correlation_id(&request, &app);
+    request.extensions_mut().insert(correlation_id.clone());
+    let mut response = match malformed {
+        Some(mistakes) => Problem::from(mistakes).into_response(),
+        None => match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::system("the request took too long").into_response(),
+        },
+    };
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(&correlation_id);
+        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
+    finish(&mut response, &correlation_id);
+    let facts = response.extensions_mut().remove::<Facts>();
+    log(&Line {
+        method: method.as_str(),
+        route: matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
+        status: response.status().as_u16(),
+        correlation_id: &correlation_id,
+        duration: started.elapsed(),
+        cold_start: !app.warm.swap(true, Ordering::Relaxed),
+        facts: problem.as_ref().map(|problem| problem.facts.clone()).or(facts).unwrap_or_default(),
+        problem: problem.as_ref(),
+    });
+    response
+}
+
+/// The client's correlation id, else the gateway's request id, else a random one. When the client's
+/// cannot be taken, what is wrong with it comes back beside the one used instead.
+fn correlation_id(request: &Request, app: &App) -> (CorrelationId, Option<Mistakes>) {
+    let gateway = request.extensions().get::<GatewayRequestId>();
+    let own = gateway
+        .and_then(|id| CorrelationId::parse(&id.0).ok())
+        .unwrap_or_else(|| random_id(app.accept.ports.ambient.bits()));
+    let Some(given) = request.headers().get(CORRELATION_HEADER) else {
+        return (own, None);
+    };
+    match given.to_str().ok().map(CorrelationId::parse) {
+        Some(Ok(given)) => (given, None),
+        Some(Err(_)) | None => {
+            let detail = "header x-correlation-id must be 1 to 128 visible ASCII characters";
+            (own, Some(Mistakes::one("", detail)))
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "32 hexadecimal digits are visible ASCII")]
+fn random_id(bits: [u8; 16]) -> CorrelationId {
+    CorrelationId::parse(&HEXLOWER.encode(&bits)).expect("hexadecimal digits make a correlation id")
+}
+
+/// Answers are about the moment, and some hold links that open a body: nobody may keep them.
+fn finish(response: &mut Response, correlation_id: &CorrelationId) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
+        headers.insert(CORRELATION_HEADER, value);
+    }
+}
+
+struct Line<'a> {
+    method: &'a str,
+    route: &'a str,
+    status: u16,
+    correlation_id: &'a CorrelationId,
+    duration: Duration,
+    cold_start: bool,
+    facts: Facts,
+    problem: Option<&'a Problem>,
+}
+
+/// The one line of a request: an error when the fault is the relay's own.
+fn log(line: &Line<'_>) {
+    macro_rules! write_line {
+        ($level:ident) => {
+            tracing::$level!(
+                method = line.method,
+                route = line.route,
+                status = line.status,
+                code = line.problem.map(|problem| problem.code.as_str()),
+                cause = line.problem.and_then(|problem| problem.cause.as_deref()),
+                correlation_id = line.correlation_id.as_str(),
+                id = line.facts.id.as_deref(),
+                sender_id = line.facts.sender_id.as_deref(),
+                duplicate = line.facts.duplicate,
+                duration_ms = u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
+                cold_start = line.cold_start,
+                "request"
+            )
+        };
+    }
+    if line.status >= 500 { write_line!(error) } else { write_line!(info) }
+}

@@ -1,0 +1,73 @@
+//! Puts the function together: settings, adapters, router, Lambda runtime. The only file of this crate
+//! that knows which services stand behind the ports.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use relay_aws::{Clients, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_core::destination::DestinationPolicy;
+use relay_core::settings::{IngestSettings, SettingsErrors};
+use tower::ServiceExt;
+
+use crate::accept::Ports;
+use crate::event::{Answer, Event};
+use crate::router::router;
+
+/// Where Lambda tells a function the address of its Runtime API: whoever could send requests there
+/// could answer in the function's name.
+const RUNTIME_API_VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Why the function did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings that cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsErrors),
+    /// The Lambda runtime ended.
+    #[error("the lambda runtime ended: {0}")]
+    Runtime(String),
+}
+
+/// Runs the function until the Lambda runtime ends it.
+///
+/// # Errors
+/// When the settings cannot be used, or the runtime fails.
+pub async fn run() -> Result<(), StartError> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = IngestSettings::read(&lookup)?;
+    relay_aws::log_to_stdout(&settings.logging);
+    let clients = Clients::from_env().await;
+    let ports = Ports {
+        store: Arc::new(DynamoStore::new(&clients, settings.table.as_str())),
+        queue: Arc::new(SqsQueue::new(
+            &clients,
+            settings.queue_url.as_str(),
+            None,
+            settings.fairness,
+        )),
+        payloads: Arc::new(S3Payloads::new(&clients, settings.bucket.as_str())),
+        ambient: Arc::new(SystemAmbient),
+    };
+    relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads).await;
+    let destinations = DestinationPolicy {
+        allow: settings.destination_allow.clone(),
+        never: lookup(RUNTIME_API_VARIABLE)
+            .and_then(|address| address.parse::<SocketAddr>().ok())
+            .into_iter()
+            .collect(),
+    };
+    let router = router(ports, &settings, destinations);
+    let handle = service_fn(move |event: LambdaEvent<Event>| {
+        let router = router.clone();
+        async move {
+            let response = match router.oneshot(event.payload.into_request()).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            Ok::<Answer, Infallible>(Answer::of(response).await)
+        }
+    });
+    lambda_runtime::run(handle).await.map_err(|error| StartError::Runtime(error.to_string()))
+}

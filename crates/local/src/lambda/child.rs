@@ -1,0 +1,67 @@
+//! Starts the child process of one environment.
+//!
+//! The child begins with an empty environment. Its standard input is a pipe that nobody writes to: a
+//! function that reads its end knows that this process is gone, however it went, and ends too.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::output;
+use super::settings::FunctionSettings;
+
+/// A started process, with the pipe whose closing tells it to end.
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) pid: u32,
+    /// Held apart: waiting for the child would close it.
+    pub(super) _lifeline: Option<ChildStdin>,
+}
+
+/// Starts the function's program for the environment `number`, whose Runtime API is at `runtime_api`.
+pub(super) fn start(
+    settings: &FunctionSettings,
+    number: u64,
+    runtime_api: SocketAddr,
+) -> std::io::Result<Process> {
+    let mut command = Command::new(&settings.program);
+    command.args(&settings.arguments).env_clear().kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, value) in lambda_variables(settings, number, runtime_api) {
+        command.env(name, value);
+    }
+    command.envs(&settings.environment);
+    let mut child = command.spawn()?;
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(output::pass_on(settings.label.clone(), settings.output, stdout));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(output::pass_on(settings.label.clone(), settings.output, stderr));
+    }
+    let lifeline = child.stdin.take();
+    let pid = child.id().unwrap_or_default();
+    Ok(Process { child, pid, _lifeline: lifeline })
+}
+
+/// The variables that Lambda sets in every environment, as far as a function can see their effect.
+fn lambda_variables(
+    settings: &FunctionSettings,
+    number: u64,
+    runtime_api: SocketAddr,
+) -> [(&'static str, String); 13] {
+    [
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_megabytes.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", settings.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", settings.name)),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local[$LATEST]{number}")),
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("_HANDLER", "bootstrap".to_owned()),
+    ]
+}

@@ -1,0 +1,12 @@
+//! The whole relay on one machine: the pieces `cargo run` puts together.
+
+pub mod arguments;
+pub mod event_source;
+pub mod gateway;
+pub mod lambda;
+pub mod launch;
+pub mod receiver;
+pub mod services;
+pub mod sqs;
+pub mod stack;
+pub mod template;

@@ -1,0 +1,50 @@
+//! `relay-local`: reads the command line and starts what it asks for.
+
+use clap::Parser;
+use relay_local::arguments::{Arguments, Command};
+use relay_local::lambda::OutputStyle;
+use relay_local::launch::{output_style, run_function, run_stack};
+use relay_local::stack::Program;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How long background work may hold up the end of the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match arguments.command {
+            Some(Command::Function { program: Program::Ingest }) => {
+                run_function(relay_ingest::run()).await
+            }
+            Some(Command::Function { program: Program::Worker }) => {
+                run_function(relay_worker::run::run()).await
+            }
+            None => {
+                log_to_standard_error();
+                run_stack(arguments.start).await
+            }
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    code
+}
+
+/// Standard output is kept for the one line that programs wait for.
+fn log_to_standard_error() {
+    let filter = EnvFilter::new("warn,relay_local=info");
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match output_style() {
+        OutputStyle::Terminal => builder.with_target(false).compact().init(),
+        OutputStyle::Json => builder.json().init(),
+    }
+}

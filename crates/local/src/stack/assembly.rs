@@ -1,0 +1,228 @@
+//! The order in which the parts start and stop.
+
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+use super::environment::Endpoints;
+use super::resources::{Listeners, Services};
+use super::{
+    ACCOUNT_ID, DataFolder, OPERATOR_ACCESS_KEY_ID, REGION, StackError, access_key_id,
+    environment_file, functions, surroundings,
+};
+use crate::event_source::{EventSourceMapping, MappingOptions, QueueAccess};
+use crate::gateway::{Gateway, GatewayOptions, Routes};
+use crate::lambda::{FunctionHost, OutputStyle};
+use crate::receiver::Receiver;
+use crate::services::record::Recorder;
+use crate::services::{self, SECRET_ACCESS_KEY};
+use crate::template::{Description, Template};
+
+/// Variables of the functions that the file to source repeats.
+const RESOURCE_VARIABLES: [&str; 4] =
+    ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "SQS_DLQ_URL", "S3_BUCKET"];
+
+/// What a stack is started with.
+pub struct StackOptions {
+    /// Port of the gateway; 0 for any.
+    pub port: u16,
+    /// Port of the demo receiver; 0 for any.
+    pub receiver_port: u16,
+    /// Where everything durable is kept.
+    pub data_folder: DataFolder,
+    /// What to run.
+    pub template: Template,
+    /// Where the template came from, for people.
+    pub template_origin: String,
+    /// Values for the template's parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// How lines the functions print are shown.
+    pub output: OutputStyle,
+}
+
+/// The running relay.
+pub struct Stack {
+    address: SocketAddr,
+    environment_file: PathBuf,
+    template_origin: String,
+    gateway: Gateway,
+    receiver: Receiver,
+    mappings: Vec<EventSourceMapping>,
+    functions: BTreeMap<String, Arc<FunctionHost>>,
+    services: Services,
+    /// Last, so that the folder is given up when nothing writes to it any more.
+    _data_folder: DataFolder,
+}
+
+impl Stack {
+    /// Starts everything; returns when requests can be sent.
+    ///
+    /// # Errors
+    /// When any part does not start. What had started by then ends.
+    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+        let StackOptions { data_folder, template, parameters, .. } = options;
+        // Judged before anything is opened, with a queue address that only has to look like one.
+        template.describe(&surroundings("http://127.0.0.1:0"), &parameters)?;
+        let gateway_listener = open("relay", options.port, "--port").await?;
+        let receiver_listener =
+            open("receiver", options.receiver_port, "--receiver-port").await?;
+        let address = address_of(&gateway_listener, "relay")?;
+        let receiver_address = address_of(&receiver_listener, "receiver")?;
+        let listeners = Listeners {
+            dynamodb: loopback("dynamodb").await?,
+            sqs: loopback("sqs").await?,
+            s3: loopback("s3").await?,
+        };
+        let sqs_address = address_of(&listeners.sqs, "sqs")?;
+        let here = surroundings(&format!("http://{sqs_address}"));
+        let description = template.describe(&here, &parameters)?;
+        let routes = Routes::new(&description.routes)?;
+        let recorder = Recorder::default();
+        let services = Services::start(&data_folder, listeners, &description, &recorder).await?;
+        let endpoints = Endpoints {
+            dynamodb: services.dynamodb.url(),
+            sqs: services.sqs.url(),
+            s3: services.s3.url(),
+            receiver: receiver_address.to_string(),
+        };
+        let receiver = Receiver::start(receiver_listener)
+            .map_err(|source| StackError::Loopback { what: "receiver", source })?;
+        let functions = functions::start(&description, &endpoints, options.output).await?;
+        let environment_file = data_folder.join("env");
+        let variables = operator_variables(&description, &endpoints, address);
+        environment_file::write(&environment_file, &variables).map_err(|source| {
+            StackError::DataFolder { folder: environment_file.clone(), source }
+        })?;
+        let mappings = start_mappings(&description, &endpoints, &functions).await?;
+        let gateway = Gateway::start(GatewayOptions {
+            listener: gateway_listener,
+            routes,
+            cors: description.cors,
+            functions: functions.clone(),
+            account_id: ACCOUNT_ID.to_owned(),
+            recorder,
+        });
+        Ok(Self {
+            address,
+            environment_file,
+            template_origin: options.template_origin,
+            gateway,
+            receiver,
+            mappings,
+            functions,
+            services,
+            _data_folder: data_folder,
+        })
+    }
+
+    /// `http://127.0.0.1:<port>` of the relay.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `http://127.0.0.1:<port>` of the demo receiver.
+    #[must_use]
+    pub fn receiver_url(&self) -> String {
+        self.receiver.url()
+    }
+
+    /// The file to source.
+    #[must_use]
+    pub fn environment_file(&self) -> &Path {
+        &self.environment_file
+    }
+
+    /// Where the template came from.
+    #[must_use]
+    pub fn template_origin(&self) -> &str {
+        &self.template_origin
+    }
+
+    /// Stops everything in order: nothing new comes in, what is under way ends or goes back to the
+    /// queue, and what is kept is closed. Each step has a limit of its own.
+    pub async fn stop(self) {
+        let polling = join_all(self.mappings.into_iter().map(EventSourceMapping::stop));
+        tokio::join!(self.gateway.stop(), polling);
+        join_all(self.functions.values().map(|function| function.stop())).await;
+        self.receiver.stop().await;
+        self.services.stop().await;
+    }
+}
+
+async fn open(
+    what: &'static str,
+    port: u16,
+    flag: &'static str,
+) -> Result<TcpListener, StackError> {
+    let failed = |source| StackError::Port { what, port, flag, source };
+    services::bind(port).await.map_err(failed)
+}
+
+async fn loopback(what: &'static str) -> Result<TcpListener, StackError> {
+    services::bind(0).await.map_err(|source| StackError::Loopback { what, source })
+}
+
+fn address_of(listener: &TcpListener, what: &'static str) -> Result<SocketAddr, StackError> {
+    listener.local_addr().map_err(|source| StackError::Loopback { what, source })
+}
+
+async fn start_mappings(
+    description: &Description,
+    endpoints: &Endpoints,
+    functions: &BTreeMap<String, Arc<FunctionHost>>,
+) -> Result<Vec<EventSourceMapping>, StackError> {
+    let mut mappings = Vec::new();
+    for source in &description.event_sources {
+        let unconnected = || StackError::Unconnected(source.function.clone());
+        let function = description.function(&source.function).ok_or_else(unconnected)?;
+        let host = functions.get(&source.function).ok_or_else(unconnected)?;
+        let access = QueueAccess {
+            endpoint: endpoints.sqs.clone(),
+            queue_url: format!("{}/{ACCOUNT_ID}/{}", endpoints.sqs, source.queue_name),
+            region: REGION.to_owned(),
+            access_key_id: access_key_id(&function.binary),
+            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        };
+        let options = MappingOptions {
+            source: source.clone(),
+            access,
+            function: Arc::clone(host),
+            maximum_concurrency: functions::maximum_environments(function, description),
+        };
+        let mapping = EventSourceMapping::start(options).await.map_err(|error| {
+            StackError::EventSource { function: source.function.clone(), source: error }
+        })?;
+        mappings.push(mapping);
+    }
+    Ok(mappings)
+}
+
+/// What a person's AWS CLI and SDKs need.
+fn operator_variables(
+    description: &Description,
+    endpoints: &Endpoints,
+    address: SocketAddr,
+) -> BTreeMap<&'static str, String> {
+    let mut variables = BTreeMap::from([
+        ("AWS_ACCESS_KEY_ID", OPERATOR_ACCESS_KEY_ID.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
+        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
+        ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("RELAY_URL", format!("http://{address}")),
+        ("RELAY_RECEIVER_URL", format!("http://{}", endpoints.receiver)),
+    ]);
+    for name in RESOURCE_VARIABLES {
+        let value =
+            description.functions.iter().find_map(|function| function.environment.get(name));
+        variables.extend(value.map(|value| (name, value.clone())));
+    }
+    variables
+}

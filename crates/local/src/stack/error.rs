@@ -1,0 +1,98 @@
+//! Why the stack does not start, in words for the person who typed `cargo run`.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::event_source::MappingError;
+use crate::gateway::BadRoute;
+use crate::lambda::StartError;
+use crate::services::dynamodb::DynamoDbError;
+use crate::services::s3::S3Error;
+use crate::template::TemplateError;
+
+/// Why the stack does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The template is missing, not YAML, or says what cannot be honoured.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Another stack runs on the same data.
+    #[error("another relay is running on the data folder {folder}; stop it, or choose another with --data-dir or --ephemeral")]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The data folder cannot be used.
+    #[error("the data folder {folder} cannot be used")]
+    DataFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A port cannot be had.
+    #[error("port {port} for the {what} cannot be opened; choose another with {flag}")]
+    Port {
+        /// Who wanted it.
+        what: &'static str,
+        /// Which.
+        port: u16,
+        /// How to choose another.
+        flag: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A service of the stack gets no loopback port.
+    #[error("no loopback port for {what}")]
+    Loopback {
+        /// The service.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The table service failed.
+    #[error("dynamodb: {0}")]
+    DynamoDb(#[from] DynamoDbError),
+    /// The object service failed.
+    #[error("s3: {0}")]
+    S3(#[from] S3Error),
+    /// The queue service failed.
+    #[error("sqs: {0}")]
+    Sqs(String),
+    /// The template's table is not of the form the table service takes.
+    #[error("the table {table} cannot be made: {reason}")]
+    Table {
+        /// The table.
+        table: String,
+        /// Which part is wrong.
+        reason: String,
+    },
+    /// A function names a program that is not part of this one.
+    #[error("the function {function} runs the program {program}, which this executable does not contain")]
+    UnknownProgram {
+        /// Logical id of the function.
+        function: String,
+        /// `BuildProperties.Binary` of its metadata.
+        program: String,
+    },
+    /// This executable cannot be found again, to run functions from.
+    #[error("the running executable cannot be found")]
+    Executable(#[source] io::Error),
+    /// A function did not start.
+    #[error(transparent)]
+    Function(#[from] StartError),
+    /// An event source did not start.
+    #[error("the event source of {function} cannot start")]
+    EventSource {
+        /// Logical id of the function.
+        function: String,
+        /// Why.
+        source: MappingError,
+    },
+    /// An event source names a function or queue that does not run.
+    #[error("an event source names {0}, which does not run")]
+    Unconnected(String),
+    /// A route of the template cannot be served.
+    #[error(transparent)]
+    Route(#[from] BadRoute),
+}

@@ -1,0 +1,86 @@
+//! Starts the functions: each as child processes of this very executable.
+
+use futures::future::try_join_all;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::StackError;
+use super::environment::{self, Endpoints};
+use crate::lambda::{FunctionHost, FunctionSettings, OutputStyle};
+use crate::template::Description;
+use crate::template::description::Function;
+
+/// Environments of a function for which the template names no number. Lambda would make a thousand;
+/// one machine serves no faster with more than a few.
+const ENVIRONMENTS_DEFAULT: usize = 10;
+
+/// A function that this executable contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Program {
+    /// Accepts messages over HTTP.
+    Ingest,
+    /// Delivers them.
+    Worker,
+}
+
+impl Program {
+    /// The program a template calls by this name.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "ingest" => Some(Self::Ingest),
+            "worker" => Some(Self::Worker),
+            _ => None,
+        }
+    }
+}
+
+/// Most invocations of a function that its environments take at one time.
+pub(super) fn maximum_environments(function: &Function, description: &Description) -> usize {
+    let of_event_source = description
+        .event_sources
+        .iter()
+        .filter(|source| source.function == function.logical_id)
+        .find_map(|source| source.maximum_concurrency);
+    function.reserved_concurrency.or(of_event_source).unwrap_or(ENVIRONMENTS_DEFAULT)
+}
+
+/// Starts every function and waits until each has initialised once. Keyed by logical id.
+pub(super) async fn start(
+    description: &Description,
+    endpoints: &Endpoints,
+    output: OutputStyle,
+) -> Result<BTreeMap<String, Arc<FunctionHost>>, StackError> {
+    let executable = std::env::current_exe().map_err(StackError::Executable)?;
+    let mut starting = Vec::new();
+    for function in &description.functions {
+        if Program::named(&function.binary).is_none() {
+            return Err(StackError::UnknownProgram {
+                function: function.logical_id.clone(),
+                program: function.binary.clone(),
+            });
+        }
+        let outer = |name: &str| std::env::var(name).ok();
+        let settings = FunctionSettings {
+            label: function.binary.clone(),
+            name: function.name.clone(),
+            arn: function.arn.clone(),
+            timeout: function.timeout,
+            memory_megabytes: function.memory_megabytes,
+            maximum_environments: maximum_environments(function, description),
+            program: executable.clone(),
+            arguments: vec!["function".to_owned(), function.binary.clone()],
+            environment: environment::of_function(
+                &function.environment,
+                &function.binary,
+                endpoints,
+                &outer,
+            ),
+            output,
+        };
+        starting.push(async move {
+            let host = FunctionHost::start(settings).await?;
+            Ok::<_, StackError>((function.logical_id.clone(), Arc::new(host)))
+        });
+    }
+    Ok(try_join_all(starting).await?.into_iter().collect())
+}

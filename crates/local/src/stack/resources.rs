@@ -1,0 +1,117 @@
+//! Starts the services and makes in them what the template describes.
+
+use std::collections::BTreeMap;
+use tokio::net::TcpListener;
+
+use super::{ACCOUNT_ID, DataFolder, REGION, StackError};
+use crate::services::dynamodb::{DynamoDbOptions, DynamoDbServer, TableDescription};
+use crate::services::record::Recorder;
+use crate::services::s3::{S3Options, S3Server};
+use crate::sqs::{SqsOptions, SqsServer, system_clock};
+use crate::template::Description;
+use crate::template::description::{Queue, Table};
+
+/// Loopback listeners of the services, opened before anything starts so that queue URLs are known.
+pub(super) struct Listeners {
+    pub(super) dynamodb: TcpListener,
+    pub(super) sqs: TcpListener,
+    pub(super) s3: TcpListener,
+}
+
+/// The running services.
+pub(super) struct Services {
+    pub(super) dynamodb: DynamoDbServer,
+    pub(super) sqs: SqsServer,
+    pub(super) s3: S3Server,
+}
+
+impl Services {
+    pub(super) async fn start(
+        folder: &DataFolder,
+        listeners: Listeners,
+        description: &Description,
+        recorder: &Recorder,
+    ) -> Result<Self, StackError> {
+        let dynamodb = DynamoDbServer::start(DynamoDbOptions {
+            listener: listeners.dynamodb,
+            database_path: Some(folder.join("dynamodb.sqlite")),
+            recorder: recorder.clone(),
+        })
+        .await?;
+        let sqs = SqsServer::start(SqsOptions {
+            listener: listeners.sqs,
+            database_path: Some(folder.join("sqs.sqlite")),
+            region: REGION.to_owned(),
+            account: ACCOUNT_ID.to_owned(),
+            clock: system_clock(),
+            recorder: recorder.clone(),
+        })
+        .await
+        .map_err(|error| StackError::Sqs(error.to_string()))?;
+        let s3 = S3Server::start(S3Options {
+            listener: listeners.s3,
+            root: folder.join("s3"),
+            recorder: recorder.clone(),
+        })
+        .await?;
+        let services = Self { dynamodb, sqs, s3 };
+        services.make(description).await?;
+        Ok(services)
+    }
+
+    async fn make(&self, description: &Description) -> Result<(), StackError> {
+        for table in &description.tables {
+            self.dynamodb.create_table(&table_description(table)?)?;
+        }
+        // A queue that others redrive to has to be there first.
+        let (plain, redriven): (Vec<&Queue>, Vec<&Queue>) =
+            description.queues.iter().partition(|queue| queue.redrive.is_none());
+        for queue in plain.into_iter().chain(redriven) {
+            self.sqs
+                .create_queue(&queue.name, queue_attributes(queue))
+                .await
+                .map_err(|error| StackError::Sqs(format!("queue {}: {error}", queue.name)))?;
+        }
+        for bucket in &description.buckets {
+            self.s3.create_bucket(&bucket.name)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the services. All of them keep what they hold on disk.
+    pub(super) async fn stop(self) {
+        self.s3.shutdown().await;
+        self.sqs.shutdown().await;
+        self.dynamodb.shutdown().await;
+    }
+}
+
+fn table_description(table: &Table) -> Result<TableDescription, StackError> {
+    let mut properties = table.create_request.clone();
+    if let Some(attribute) = &table.time_to_live_attribute {
+        properties["TimeToLiveSpecification"] =
+            serde_json::json!({ "AttributeName": attribute, "Enabled": true });
+    }
+    serde_json::from_value(properties).map_err(|error| StackError::Table {
+        table: table.logical_id.clone(),
+        reason: error.to_string(),
+    })
+}
+
+fn queue_attributes(queue: &Queue) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::from([
+        ("VisibilityTimeout".to_owned(), queue.visibility_timeout_seconds.to_string()),
+        ("MessageRetentionPeriod".to_owned(), queue.message_retention_seconds.to_string()),
+        ("ReceiveMessageWaitTimeSeconds".to_owned(), queue.receive_wait_seconds.to_string()),
+        ("DelaySeconds".to_owned(), queue.delay_seconds.to_string()),
+        ("MaximumMessageSize".to_owned(), queue.maximum_message_bytes.to_string()),
+    ]);
+    if let Some(redrive) = &queue.redrive {
+        let policy = serde_json::json!({
+            "deadLetterTargetArn": redrive.dead_letter_queue_arn,
+            "maxReceiveCount": redrive.maximum_receive_count,
+        });
+        attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
+    }
+    attributes
+}

@@ -1,0 +1,100 @@
+//! Requests through the gateway to a function and back.
+
+use relay_local::gateway::{Gateway, GatewayOptions, Routes};
+use relay_local::services::bind;
+use relay_local::services::record::Recorder;
+use relay_local::template::description::{Cors, Route};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::function::start;
+
+async fn gateway() -> (Gateway, String) {
+    let listener = bind(0).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let route = |method: &str, path: &str| Route {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        function: "Tested".to_owned(),
+        authorizer: None,
+    };
+    let routes = [route("POST", "/echo/{id}"), route("GET", "/fail")];
+    let cors = Cors {
+        allow_origins: vec!["*".to_owned()],
+        allow_methods: vec!["POST".to_owned()],
+        ..Cors::default()
+    };
+    let gateway = Gateway::start(GatewayOptions {
+        listener,
+        routes: Routes::new(&routes).unwrap(),
+        cors: Some(cors),
+        functions: BTreeMap::from([("Tested".to_owned(), Arc::new(start(10, 2).await.unwrap()))]),
+        account_id: "000000000000".to_owned(),
+        recorder: Recorder::default(),
+    });
+    (gateway, url)
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+#[tokio::test]
+async fn a_request_becomes_an_event_and_the_answer_a_response() {
+    let (gateway, url) = gateway().await;
+    let request = client().post(format!("{url}/echo/7?a=1")).header("origin", "https://a.example");
+    let request = request.header("content-type", "application/json").body("{\"n\": 1e400}");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 201);
+    assert_eq!(response.headers()["x-of-function"], "1");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    let event: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(event["routeKey"], "POST /echo/{id}");
+    assert_eq!(event["pathParameters"]["id"], "7");
+    assert_eq!(event["body"], "{\"n\": 1e400}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_gateway_answers_what_no_function_answers() {
+    let (gateway, url) = gateway().await;
+    let check = async |request: reqwest::RequestBuilder, status: u16, message: &str| {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{message}");
+        let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["message"], message);
+    };
+    let client = client();
+    check(client.get(format!("{url}/nowhere")), 404, "Not Found").await;
+    check(client.get(format!("{url}/echo/7")), 404, "Not Found").await;
+    check(client.get(format!("{url}/fail")), 500, "Internal Server Error").await;
+    // Under the limit as it is sent, over it in the event: each quote becomes two characters.
+    let quotes = client.post(format!("{url}/echo/7")).header("content-type", "text/plain");
+    let quotes = quotes.body("\"".repeat(3_200_000));
+    check(quotes, 413, "Request Entity Too Large").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn preflight_requests_never_reach_a_function() {
+    let (gateway, url) = gateway().await;
+    let request = client().request(reqwest::Method::OPTIONS, format!("{url}/nowhere"));
+    let request = request.header("origin", "https://a.example");
+    let request = request.header("access-control-request-method", "POST");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 204);
+    assert_eq!(response.headers()["access-control-allow-methods"], "POST");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_environments_are_listed() {
+    let (gateway, url) = gateway().await;
+    let response = client().get(format!("{url}/_local/environments")).send().await.unwrap();
+    let list: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(list[0]["function"], "tested");
+    assert_eq!(list[0]["state"], "idle");
+    assert!(list[0]["pid"].as_u64().unwrap() > 0);
+    gateway.stop().await;
+}

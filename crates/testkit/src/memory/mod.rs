@@ -1,0 +1,10 @@
+//! The ports in memory, for tests that need a whole relay without a service under it. They keep the
+//! contracts and nothing else: no latency, no failures.
+
+mod payloads;
+mod queue;
+mod store;
+
+pub use payloads::MemoryPayloads;
+pub use queue::{MemoryQueue, Received};
+pub use store::MemoryStore;

@@ -1,0 +1,166 @@
+//! The queue in memory, with delays, visibility and receipts that go stale, and its dead letters.
+//! Hands messages out in the order they came; a real queue promises no order at all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use relay_core::envelope::{Envelope, queue_takes};
+use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
+use relay_core::time::Timestamp;
+
+use crate::ambient::ManualClock;
+
+/// The longest delay.
+const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
+/// The longest hiding of a received item.
+const HIDDEN_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+/// What one message may weigh, text and attributes, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A received item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The text.
+    pub text: String,
+    /// The attributes beside it.
+    pub attributes: BTreeMap<String, String>,
+    /// What this receipt is called.
+    pub receipt: Receipt,
+    /// How often it was received, this time included.
+    pub receives: u32,
+}
+
+struct Item {
+    text: String,
+    attributes: BTreeMap<String, String>,
+    visible_at: Timestamp,
+    receipt: Option<Receipt>,
+    receives: u32,
+}
+
+#[derive(Default)]
+struct Items {
+    waiting: Vec<Item>,
+    dead: Vec<DeadLetter>,
+    receipts: u64,
+}
+
+/// The queue in memory. Copies are the same queue.
+#[derive(Clone)]
+pub struct MemoryQueue {
+    clock: ManualClock,
+    items: Arc<Mutex<Items>>,
+}
+
+impl MemoryQueue {
+    /// An empty queue that lives by `clock`.
+    pub fn new(clock: ManualClock) -> Self {
+        Self { clock, items: Arc::default() }
+    }
+
+    /// Hands out at most `items_max` visible items and hides them for `visibility`.
+    pub fn receive(&self, items_max: usize, visibility: Duration) -> Vec<Received> {
+        let now = self.clock.now();
+        self.with(|Items { waiting, receipts, .. }| {
+            let visible = waiting.iter_mut().filter(|item| item.visible_at <= now);
+            let taken = visible.take(items_max).map(|item| {
+                *receipts += 1;
+                let receipt = Receipt(format!("receipt-{receipts}"));
+                item.visible_at = now.plus(visibility);
+                item.receipt = Some(receipt.clone());
+                item.receives += 1;
+                Received {
+                    text: item.text.clone(),
+                    attributes: item.attributes.clone(),
+                    receipt,
+                    receives: item.receives,
+                }
+            });
+            taken.collect()
+        })
+    }
+
+    /// Removes an item for good, if the receipt is its last one.
+    pub fn delete(&self, receipt: &Receipt) {
+        self.with(|items| items.waiting.retain(|item| item.receipt.as_ref() != Some(receipt)));
+    }
+
+    /// How many items there are, hidden ones included.
+    pub fn depth(&self) -> usize {
+        self.with(|items| items.waiting.len())
+    }
+
+    /// When the next item can be received; nothing if there is none.
+    pub fn next_visible_at(&self) -> Option<Timestamp> {
+        self.with(|items| items.waiting.iter().map(|item| item.visible_at).min())
+    }
+
+    /// Every copy that was buried, in order.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.with(|items| items.dead.clone())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Items) -> T) -> T {
+        act(&mut self.items.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn check(action: &'static str, text: &str) -> Result<(), PortError> {
+    let refuse =
+        |reason: &str| Err(PortError::Unavailable { action, reason: reason.to_owned() });
+    if text.len() > MESSAGE_BYTES_MAX {
+        return refuse("the text is longer than 1 MiB");
+    }
+    if !text.chars().all(queue_takes) {
+        return refuse("the text has a character that queues do not take");
+    }
+    Ok(())
+}
+
+/// Queues count whole seconds; an item must never come early.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
+        let text = envelope.to_json();
+        check("sending to the queue", &text)?;
+        let attributes = envelope.attributes().into_iter();
+        let item = Item {
+            text,
+            attributes: attributes.map(|(name, value)| (name.to_owned(), value)).collect(),
+            visible_at: self.clock.now().plus(whole_seconds(delay.min(DELAY_MAX))),
+            receipt: None,
+            receives: 0,
+        };
+        self.with(|items| items.waiting.push(item));
+        Ok(())
+    }
+
+    async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
+        let now = self.clock.now();
+        self.with(|items| {
+            let is_last = |item: &&mut Item| {
+                item.receipt.as_ref() == Some(receipt) && now < item.visible_at
+            };
+            if let Some(item) = items.waiting.iter_mut().find(is_last) {
+                item.visible_at = now.plus(whole_seconds(wait.min(HIDDEN_MAX)));
+            }
+        });
+        Ok(())
+    }
+
+    async fn bury(&self, letter: &DeadLetter) -> Result<(), PortError> {
+        check("sending to the dead-letter queue", &letter.text)?;
+        self.with(|items| items.dead.push(letter.clone()));
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+}

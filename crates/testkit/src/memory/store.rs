@@ -1,0 +1,296 @@
+//! The records of messages in memory, straight from the contracts of the port.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use relay_core::decide::Decision;
+use relay_core::identity::RelayId;
+use relay_core::lifecycle::{ClaimRequest, ClaimVerdict, Event, Life, Phase, State};
+use relay_core::message::Message;
+use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind, with_attempt};
+use relay_core::ports::{
+    Claim, Found, Lease, PortError, Recorded, Redriven, Settled, Settlement, Store,
+};
+use relay_core::time::Timestamp;
+
+#[derive(Default)]
+struct Records {
+    messages: HashMap<RelayId, Message>,
+    states: HashMap<RelayId, State>,
+}
+
+/// The records of messages in memory. Copies share them.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    records: Arc<Mutex<Records>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every id that was ever recorded, for invariants over all messages.
+    pub fn ids(&self) -> Vec<RelayId> {
+        self.with(|records| records.messages.keys().cloned().collect())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Records) -> T) -> T {
+        act(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn is_of(state: &State, life: &Life) -> bool {
+    state.life.accepted_id == life.accepted_id && state.life.generation == life.generation
+}
+
+impl Records {
+    fn record(&mut self, message: &Message, now: Timestamp) -> Recorded {
+        match self.messages.get(&message.id) {
+            Some(kept) if now < kept.expires_at && kept.accepted_id == message.accepted_id => {
+                Recorded::New
+            }
+            Some(kept) if now < kept.expires_at => Recorded::Existing(Box::new(kept.clone())),
+            Some(_) | None => {
+                self.messages.insert(message.id.clone(), message.clone());
+                Recorded::New
+            }
+        }
+    }
+
+    /// The state that counts for the acceptance, PENDING if none does.
+    fn counting(&self, id: &RelayId, life: &Life, now: Timestamp) -> State {
+        let kept = self.states.get(id);
+        kept.filter(|state| state.counts_for(&life.accepted_id, now))
+            .cloned()
+            .unwrap_or_else(|| State::unwritten(life.clone(), now))
+    }
+
+    fn find(&self, id: &RelayId, now: Timestamp) -> Option<Found> {
+        let message = self.messages.get(id).filter(|message| now < message.expires_at)?.clone();
+        let mut state = self.counting(id, &message.first_life(), now);
+        if !self.states.get(id).is_some_and(|kept| *kept == state) {
+            state.updated_at = message.created_at;
+        }
+        Some(Found { message, state })
+    }
+
+    fn mark_queued(&mut self, id: &RelayId, life: &Life, now: Timestamp) {
+        let mut state = self.counting(id, life, now);
+        if is_of(&state, life) && state.phase.status().after(Event::Enqueued).is_some() {
+            (state.life, state.phase, state.updated_at) = (life.clone(), Phase::Queued, now);
+            self.states.insert(id.clone(), state);
+        }
+    }
+
+    fn claim(&mut self, id: &RelayId, claim: &ClaimRequest) -> Claim {
+        let kept = self.states.get(id).cloned();
+        let verdict =
+            kept.as_ref().map_or(ClaimVerdict::TakeAnew, |state| state.judge_claim(claim));
+        let fresh = || State::unwritten(claim.life.clone(), claim.now);
+        let kept = kept.unwrap_or_else(fresh);
+        let mut state = match verdict {
+            ClaimVerdict::Take => kept,
+            ClaimVerdict::TakeAnew => fresh(),
+            ClaimVerdict::TakenByUs => return ours(&kept, claim),
+            ClaimVerdict::Exhausted => return Claim::Exhausted,
+            ClaimVerdict::AlreadyFinal => return Claim::AlreadyFinal(Box::new(kept)),
+            ClaimVerdict::HeldByOther { until } => return Claim::HeldByOther { until },
+            ClaimVerdict::NotYet { until } => return Claim::NotYet { until },
+            ClaimVerdict::Superseded => return Claim::Superseded(Box::new(kept)),
+            ClaimVerdict::Ahead => return Claim::Ahead,
+        };
+        state.life = claim.life.clone();
+        state.attempts += 1;
+        state.phase = Phase::Processing {
+            lease_id: claim.lease_id.clone(),
+            lease_until: claim.lease_until,
+        };
+        state.updated_at = claim.now;
+        self.states.insert(id.clone(), state.clone());
+        ours(&state, claim)
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Settled {
+        let lease = &settlement.lease;
+        let Some(state) = self.states.get_mut(&settlement.id) else { return Settled::Lost };
+        if !is_of(state, &settlement.life) {
+            return Settled::Lost;
+        }
+        let is_held = matches!(&state.phase, Phase::Processing { lease_id, .. }
+            if *lease_id == lease.lease_id && state.attempts == lease.attempt);
+        let is_late_delivery = settlement.decision == Decision::Delivered
+            && state.phase.status().after(Event::Delivered).is_some();
+        if !is_held && state.last_lease_id.as_ref() == Some(&lease.lease_id) {
+            return Settled::Done(Box::new(state.clone()));
+        }
+        if !is_held && !is_late_delivery {
+            return Settled::Lost;
+        }
+        state.outcomes = with_attempt(state.outcomes.clone(), settlement.attempt.clone());
+        state.last_lease_id = Some(lease.lease_id.clone());
+        state.updated_at = settlement.now;
+        state.phase = match settlement.decision {
+            Decision::Delivered => Phase::Delivered,
+            Decision::Retry { not_before } => Phase::Retrying { not_before },
+            Decision::GiveUp(reason) => Phase::Dead { reason, buried: false },
+        };
+        Settled::Done(Box::new(state.clone()))
+    }
+
+    fn give_up(
+        &mut self,
+        id: &RelayId,
+        life: &Life,
+        reason: DeadReason,
+        now: Timestamp,
+    ) -> Settled {
+        let mut state = self.counting(id, life, now);
+        if !is_of(&state, life) {
+            return Settled::Lost;
+        }
+        match &state.phase {
+            Phase::Dead { reason: known, .. } if *known == reason => {
+                return Settled::Done(Box::new(state));
+            }
+            Phase::Processing { lease_until, .. } if *lease_until <= now => {
+                let lost = AttemptRecord {
+                    attempt: state.attempts,
+                    at: state.updated_at,
+                    status: None,
+                    error: Some(ErrorKind::Unknown),
+                    millis: 0,
+                    answer: String::new(),
+                };
+                state.outcomes = with_attempt(state.outcomes, lost);
+            }
+            Phase::Pending | Phase::Queued | Phase::Retrying { .. } => {}
+            Phase::Processing { .. }
+            | Phase::Delivered
+            | Phase::Dead { .. }
+            | Phase::Cancelled => return Settled::Lost,
+        }
+        state.phase = Phase::Dead { reason, buried: false };
+        state.updated_at = now;
+        self.states.insert(id.clone(), state.clone());
+        Settled::Done(Box::new(state))
+    }
+
+    fn mark_buried(&mut self, id: &RelayId, life: &Life, now: Timestamp) {
+        let Some(state) = self.states.get_mut(id).filter(|state| is_of(state, life)) else {
+            return;
+        };
+        if let Phase::Dead { buried: buried @ false, .. } = &mut state.phase {
+            *buried = true;
+            state.updated_at = now;
+        }
+    }
+
+    fn redrive(&mut self, id: &RelayId, life: &Life, now: Timestamp) -> Redriven {
+        let counting = |state: &&State| state.counts_for(&life.accepted_id, now);
+        let Some(state) = self.states.get(id).filter(counting) else {
+            return Redriven::NotDead;
+        };
+        let next = life.generation.next();
+        match &state.phase {
+            Phase::Dead { .. } if state.life.generation == life.generation => {
+                let next = Life { generation: next, generation_started_at: now, ..life.clone() };
+                self.states.insert(id.clone(), State::unwritten(next.clone(), now));
+                Redriven::Pending(next)
+            }
+            Phase::Pending if state.life.generation == next => {
+                Redriven::Pending(state.life.clone())
+            }
+            Phase::Pending
+            | Phase::Queued
+            | Phase::Processing { .. }
+            | Phase::Retrying { .. }
+            | Phase::Delivered
+            | Phase::Dead { .. }
+            | Phase::Cancelled => Redriven::NotDead,
+        }
+    }
+}
+
+/// The hold that `state` shows after a claim.
+fn ours(state: &State, claim: &ClaimRequest) -> Claim {
+    let until = match &state.phase {
+        Phase::Processing { lease_until, .. } => *lease_until,
+        Phase::Pending
+        | Phase::Queued
+        | Phase::Retrying { .. }
+        | Phase::Delivered
+        | Phase::Dead { .. }
+        | Phase::Cancelled => claim.lease_until,
+    };
+    Claim::Ours(Lease {
+        lease_id: claim.lease_id.clone(),
+        until,
+        attempt: state.attempts,
+        outcomes: state.outcomes.clone(),
+    })
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn record(&self, message: &Message, now: Timestamp) -> Result<Recorded, PortError> {
+        Ok(self.with(|records| records.record(message, now)))
+    }
+
+    async fn find(&self, id: &RelayId, now: Timestamp) -> Result<Option<Found>, PortError> {
+        Ok(self.with(|records| records.find(id, now)))
+    }
+
+    async fn mark_queued(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.with(|records| records.mark_queued(id, life, now));
+        Ok(())
+    }
+
+    async fn claim(&self, id: &RelayId, claim: &ClaimRequest) -> Result<Claim, PortError> {
+        Ok(self.with(|records| records.claim(id, claim)))
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
+        Ok(self.with(|records| records.settle(settlement)))
+    }
+
+    async fn give_up(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        reason: DeadReason,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        Ok(self.with(|records| records.give_up(id, life, reason, now)))
+    }
+
+    async fn mark_buried(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.with(|records| records.mark_buried(id, life, now));
+        Ok(())
+    }
+
+    async fn redrive(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Redriven, PortError> {
+        Ok(self.with(|records| records.redrive(id, life, now)))
+    }
+
+    async fn ready(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+}

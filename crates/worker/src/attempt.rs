@@ -1,0 +1,119 @@
+//! The HTTP request of one attempt: its body verified, its headers signed, its time bounded.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use relay_core::attempt;
+use relay_core::body::{Body, Pointer};
+use relay_core::envelope::Envelope;
+use relay_core::outcome::{ErrorKind, Outcome};
+use relay_core::ports::{OpenError, Request, RequestBody};
+use relay_core::signature::Signing;
+use relay_core::time::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::deliver::Worker;
+
+impl Worker {
+    /// How long the attempt may take, the reading of a stored body included. Such a body is read
+    /// twice: once to verify and sign it, once to send it.
+    pub(crate) fn attempt_timeout(&self, envelope: &Envelope) -> Duration {
+        let bytes_read = match &envelope.body {
+            Body::Inline(_) => 0,
+            Body::Stored(pointer) => pointer.bytes.saturating_mul(2),
+        };
+        attempt::timeout(self.rules.timeout, bytes_read, self.rules.bytes_per_second_min)
+    }
+
+    /// Sends the message once. Whatever happens is an outcome.
+    pub(crate) async fn send(&self, envelope: &Envelope, number: u32) -> Outcome {
+        let started_at = self.ports.ambient.now();
+        let timeout = self.attempt_timeout(envelope);
+        let prepared =
+            tokio::time::timeout(timeout, self.prepare(envelope, number, started_at)).await;
+        let not_sent = |error| Outcome {
+            result: Err(error),
+            retry_after: None,
+            answer: String::new(),
+            started_at,
+            duration_millis: millis(self.ports.ambient.now().since(started_at)),
+        };
+        match prepared {
+            Err(_elapsed) => not_sent(ErrorKind::BodyUnavailable),
+            Ok(Err(error)) => not_sent(error),
+            Ok(Ok(mut request)) => {
+                let spent = self.ports.ambient.now().since(started_at);
+                request.timeout = timeout.saturating_sub(spent);
+                self.ports.sender.send(request, started_at).await
+            }
+        }
+    }
+
+    async fn prepare(
+        &self,
+        envelope: &Envelope,
+        number: u32,
+        at: Timestamp,
+    ) -> Result<Request, ErrorKind> {
+        let signing =
+            self.rules.secrets.of(&envelope.sender_id).map(|secret| secret.begin(&envelope.id, at));
+        let (body, signing) = match &envelope.body {
+            Body::Inline(bytes) => (RequestBody::Bytes(bytes.clone()), signed(signing, bytes)),
+            Body::Stored(pointer) => self.stored_body(pointer, signing).await?,
+        };
+        let signature = signing.map(Signing::finish);
+        Ok(Request {
+            target: envelope.target.clone(),
+            method: envelope.method,
+            headers: attempt::headers(envelope, number, at, signature),
+            body,
+            timeout: Duration::ZERO,
+        })
+    }
+
+    /// Reads a stored body once in constant memory to see that it is the accepted one (a wrong one is
+    /// never sent) and to sign it, then opens it again to be streamed.
+    async fn stored_body(
+        &self,
+        pointer: &Pointer,
+        mut signing: Option<Signing>,
+    ) -> Result<(RequestBody, Option<Signing>), ErrorKind> {
+        let mut stream = self.ports.payloads.open(pointer).await.map_err(kind)?;
+        let mut hash = Sha256::new();
+        let mut bytes_read = 0;
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|error| kind(OpenError::Port(error)))?;
+            hash.update(&piece);
+            bytes_read += piece.len() as u64;
+            signing = signed(signing, &piece);
+        }
+        if bytes_read != pointer.bytes || hash.finalize()[..] != pointer.sha256.as_bytes()[..] {
+            tracing::error!(key = pointer.key, "stored body is not the one that was accepted");
+            return Err(ErrorKind::BodyCorrupt);
+        }
+        let stream = self.ports.payloads.open(pointer).await.map_err(kind)?;
+        Ok((RequestBody::Stream { bytes: pointer.bytes, stream }, signing))
+    }
+}
+
+fn signed(signing: Option<Signing>, piece: &Bytes) -> Option<Signing> {
+    signing.map(|mut signing| {
+        signing.update(piece);
+        signing
+    })
+}
+
+fn kind(error: OpenError) -> ErrorKind {
+    match error {
+        OpenError::Missing => ErrorKind::BodyMissing,
+        OpenError::Port(error) => {
+            tracing::warn!(%error, "stored body could not be read");
+            ErrorKind::BodyUnavailable
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,68 @@
+//! Dead letters: into their queue when a message is given up, and out of it when an operator moves
+//! them back with the queue's own tools.
+
+use std::time::Duration;
+
+use relay_core::envelope::Envelope;
+use relay_core::identity::Generation;
+use relay_core::lifecycle::{Life, State};
+use relay_core::outcome::DeadReason;
+use relay_core::ports::{DeadLetter, PortError, Redriven};
+
+use crate::deliver::{Item, Next, Worker};
+
+impl Worker {
+    /// Puts a copy of a dead message into the dead-letter queue and notes it. The record is the truth:
+    /// whoever meets it DEAD and not buried does this again, and twice is harmless (F20).
+    pub(crate) async fn bury(
+        &self,
+        envelope: &Envelope,
+        item: &Item,
+        reason: DeadReason,
+        state: &State,
+    ) -> Result<Next, PortError> {
+        let attributes = envelope.dead_letter_attributes(reason, state);
+        self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
+        let now = self.ports.ambient.now();
+        self.ports.store.mark_buried(&envelope.id, &envelope.life, now).await?;
+        tracing::warn!(id = %envelope.id, reason = reason.as_str(), "message is dead");
+        Ok(Next::Acknowledge)
+    }
+
+    /// Puts an item that nobody can read where an operator finds it (F14).
+    pub(crate) async fn bury_malformed(
+        &self,
+        item: &Item,
+        reason: &str,
+    ) -> Result<Next, PortError> {
+        let attributes = vec![
+            ("reason", DeadReason::Malformed.as_str().to_owned()),
+            ("detail", reason.to_owned()),
+        ];
+        self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
+        tracing::error!(item_id = item.item_id, reason, "item is malformed");
+        Ok(Next::Acknowledge)
+    }
+
+    /// A copy of a dead letter in the main queue is a redrive (F42): the message begins its next
+    /// generation under a fresh envelope, and this copy is done with.
+    pub(crate) async fn redrive(
+        &self,
+        envelope: &Envelope,
+        generation: Generation,
+    ) -> Result<Next, PortError> {
+        let now = self.ports.ambient.now();
+        let life = Life { generation, ..envelope.life.clone() };
+        match self.ports.store.redrive(&envelope.id, &life, now).await? {
+            Redriven::NotDead => {}
+            Redriven::Pending(life) => {
+                let fresh = Envelope { life, ..envelope.clone() };
+                self.ports.queue.send(&fresh, Duration::ZERO).await?;
+                self.ports.store.mark_queued(&fresh.id, &fresh.life, now).await?;
+                let generation = fresh.life.generation.0;
+                tracing::info!(id = %fresh.id, generation, "dead letter redriven");
+            }
+        }
+        Ok(Next::Acknowledge)
+    }
+}

@@ -1,0 +1,96 @@
+//! Brings the worker up on the Lambda runtime: settings, adapters, then one invocation after another.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{LambdaEvent, service_fn};
+use relay_aws::{Clients, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_core::destination::DestinationPolicy;
+use relay_core::settings::{SettingsErrors, WorkerSettings};
+use relay_core::time::Timestamp;
+
+use crate::sender::{HttpSender, SenderError, SystemLookup};
+use crate::{BatchAnswer, Ports, Rules, Worker, items_of};
+
+/// Why the worker did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings are missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsErrors),
+    /// The HTTP client cannot be built.
+    #[error(transparent)]
+    Sender(#[from] SenderError),
+    /// The Lambda runtime ended.
+    #[error("the Lambda runtime ended: {0}")]
+    Runtime(String),
+}
+
+/// Reads the settings from the environment, opens connections and serves invocations until the process
+/// is ended.
+///
+/// # Errors
+/// When the settings or this host are unusable, or the runtime ends.
+pub async fn run() -> Result<(), StartError> {
+    let settings = WorkerSettings::read(&|name| std::env::var(name).ok())?;
+    relay_aws::log_to_stdout(&settings.logging);
+    let worker = build(&settings).await?;
+    let worker = &worker;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        invoke(worker, event).await
+    }))
+    .await
+    .map_err(|error| StartError::Runtime(error.to_string()))
+}
+
+async fn invoke(
+    worker: &Worker,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<BatchAnswer, lambda_runtime::Error> {
+    let items = items_of(event.payload)?;
+    let ends = Timestamp::from_millis(event.context.deadline);
+    Ok(worker.deliver_batch(&items, ends).await)
+}
+
+async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
+    let clients = Clients::from_env().await;
+    let policy = DestinationPolicy {
+        allow: settings.destination_allow.clone(),
+        never: runtime_api().into_iter().collect(),
+    };
+    let store = DynamoStore::new(&clients, settings.table.clone());
+    let queue = SqsQueue::new(
+        &clients,
+        settings.queue_url.clone(),
+        Some(settings.dead_letter_queue_url.clone()),
+        settings.fairness,
+    );
+    let payloads = S3Payloads::new(&clients, settings.bucket.clone());
+    relay_aws::warm(&store, &queue, &payloads).await;
+    let ports = Ports {
+        store: Arc::new(store),
+        queue: Arc::new(queue),
+        payloads: Arc::new(payloads),
+        sender: Arc::new(HttpSender::new(policy, Arc::new(SystemLookup), settings.connect_timeout)?),
+        ambient: Arc::new(SystemAmbient),
+    };
+    Ok(Worker::new(ports, rules(settings)))
+}
+
+fn rules(settings: &WorkerSettings) -> Rules {
+    Rules {
+        retry: settings.retry.clone(),
+        timeout: settings.timeout,
+        bytes_per_second_min: settings.bytes_per_second_min,
+        lease: settings.lease,
+        concurrency: settings.concurrency,
+        deadline: settings.deadline,
+        secrets: settings.secrets.clone(),
+    }
+}
+
+/// Where this process gets its invocations from: whoever could send there could answer for it.
+fn runtime_api() -> Option<SocketAddr> {
+    std::env::var("AWS_LAMBDA_RUNTIME_API").ok()?.parse().ok()
+}

@@ -1,0 +1,179 @@
+//! The HTTP client. Connections, names and TLS sessions live as long as the process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use relay_core::destination::{DestinationPolicy, Method};
+use relay_core::outcome::{ANSWER_KEPT_BYTES, ErrorKind, Outcome};
+use relay_core::ports::{Request, RequestBody, Sender};
+use relay_core::time::Timestamp;
+use reqwest::{Body, Client, Response, redirect};
+
+use super::failure::kind_of;
+use super::resolver::{JudgingResolver, Lookup, preflight};
+
+/// At most this much of an answer is read; then the connection is given up.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// After the status is known, reading the rest of the answer may take this long: it changes nothing.
+const ANSWER_READ_MAX: Duration = Duration::from_secs(2);
+/// Idle connections to one host that are kept: as many as one batch can open.
+const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 10;
+/// How long an idle connection is kept: below the 60 s after which common load balancers drop it.
+const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);
+/// Clients that are kept, one per port. Nearly all targets share two ports; targets on more ports
+/// than this are called without keeping their connections.
+const CLIENTS_KEPT_MAX: usize = 32;
+
+/// The HTTP client could not be built: the TLS certificates of this host are unusable.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be built")]
+pub struct SenderError(#[from] reqwest::Error);
+
+/// Sends over HTTP/1.1, with TLS where the target asks for it.
+pub struct HttpSender {
+    policy: Arc<DestinationPolicy>,
+    lookup: Arc<dyn Lookup>,
+    connect_timeout: Duration,
+    /// One client per port, because what may be connected to depends on the port and the client does
+    /// not tell its resolver.
+    clients: Mutex<HashMap<u16, Client>>,
+}
+
+impl HttpSender {
+    /// A sender that connects within `connect_timeout` to what `policy` lets it.
+    ///
+    /// # Errors
+    /// When no client can be built on this host.
+    pub fn new(
+        policy: DestinationPolicy,
+        lookup: Arc<dyn Lookup>,
+        connect_timeout: Duration,
+    ) -> Result<Self, SenderError> {
+        let sender = Self {
+            policy: Arc::new(policy),
+            lookup,
+            connect_timeout,
+            clients: Mutex::new(HashMap::new()),
+        };
+        // The client of nearly every target, built before the first message needs it.
+        sender.client(443)?;
+        Ok(sender)
+    }
+
+    fn client(&self, port: u16) -> Result<Client, SenderError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&port) {
+            return Ok(client.clone());
+        }
+        let resolver =
+            JudgingResolver { policy: self.policy.clone(), lookup: self.lookup.clone(), port };
+        let client = Client::builder()
+            .dns_resolver(Arc::new(resolver))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(self.connect_timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
+            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
+            .tcp_nodelay(true)
+            .build()?;
+        if clients.len() < CLIENTS_KEPT_MAX {
+            clients.insert(port, client.clone());
+        }
+        Ok(client)
+    }
+
+    /// The exchange up to the answer's head.
+    async fn exchange(&self, request: Request) -> Result<Response, ErrorKind> {
+        // A literal address never reaches the resolver, so it is judged here.
+        if request.target.literal_address().is_some() {
+            let judged = preflight(&self.policy, &*self.lookup, &request.target).await;
+            judged.map_err(|_| ErrorKind::AddressRefused)?;
+        }
+        let client = self.client(request.target.port()).map_err(|_| ErrorKind::Tls)?;
+        let host = request.target.host().to_owned();
+        let mut call = client.request(method(request.method), request.target.url().clone());
+        for (name, value) in &request.headers {
+            call = call.header(name, value);
+        }
+        let response = match request.body {
+            RequestBody::Bytes(bytes) if bytes.is_empty() && !needs_body(request.method) => call,
+            RequestBody::Bytes(bytes) => call.body(bytes),
+            RequestBody::Stream { bytes, stream } => {
+                call.header("content-length", bytes).body(Body::wrap_stream(stream))
+            }
+        }
+        .send()
+        .await
+        .map_err(|error| kind_of(&error))?;
+        // The resolver decided where to connect; this asserts that it was obeyed.
+        match response.remote_addr() {
+            Some(peer) if self.policy.judge(&host, peer).is_ok() => Ok(response),
+            peer => {
+                tracing::error!(?peer, "connected to an address that is refused");
+                Err(ErrorKind::AddressRefused)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Sender for HttpSender {
+    async fn send(&self, request: Request, started_at: Timestamp) -> Outcome {
+        let begun = Instant::now();
+        let timeout = request.timeout;
+        let answered = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let (result, retry_after, answer) = match answered {
+            Err(_elapsed) => (Err(ErrorKind::Timeout), None, String::new()),
+            Ok(Err(kind)) => (Err(kind), None, String::new()),
+            Ok(Ok(mut response)) => {
+                let retry_after = response.headers().get("retry-after");
+                let retry_after =
+                    retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let left = timeout.saturating_sub(begun.elapsed()).min(ANSWER_READ_MAX);
+                let answer = beginning_of(&mut response, left).await;
+                (Ok(response.status().as_u16()), retry_after, answer)
+            }
+        };
+        let duration_millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Outcome { result, retry_after, answer, started_at, duration_millis }
+    }
+}
+
+/// The first bytes of the answer as text. It is read on to its end within limits, so that the
+/// connection can be used again.
+async fn beginning_of(response: &mut Response, within: Duration) -> String {
+    let mut kept = Vec::new();
+    let reading = async {
+        let mut bytes_read = 0;
+        while let Ok(Some(piece)) = response.chunk().await {
+            let room = ANSWER_KEPT_BYTES - kept.len();
+            kept.extend_from_slice(&piece[..piece.len().min(room)]);
+            bytes_read += piece.len();
+            if bytes_read > ANSWER_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // A slow answer's rest is of no interest: its status is known.
+    let _ = tokio::time::timeout(within, reading).await;
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Whether a request of this method states a body even if it is empty.
+fn needs_body(method: Method) -> bool {
+    matches!(method, Method::Post | Method::Put | Method::Patch)
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Get => reqwest::Method::GET,
+    }
+}
