@@ -72,7 +72,11 @@ async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
         store: Arc::new(store),
         queue: Arc::new(queue),
         payloads: Arc::new(payloads),
-        sender: Arc::new(HttpSender::new(policy, Arc::new(SystemLookup), settings.connect_timeout)?),
+        sender: Arc::new(HttpSender::new(
+            policy,
+            Arc::new(SystemLookup),
+            settings.connect_timeout,
+        )?),
         ambient: Arc::new(SystemAmbient),
     };
     Ok(Worker::new(ports, rules(settings)))

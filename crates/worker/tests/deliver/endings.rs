@@ -1,0 +1,116 @@
+//! Dead letters: burials cut off half-way, deadlines, and letters that an operator moves back.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use relay_core::identity::Generation;
+use relay_core::lifecycle::{Phase, Status};
+use relay_core::outcome::DeadReason;
+use relay_core::ports::Queue;
+use relay_testkit::sample;
+use relay_worker::{Item, Told};
+
+use crate::world::{Answer, World};
+
+#[tokio::test]
+async fn f20_a_burial_cut_off_is_finished_by_the_next_copy() {
+    let world = World::new();
+    let message = sample::message("half", 1);
+    world.accept(&message).await;
+    world.answers([Answer::Status(410)]);
+    world.queue.burying_fails.store(true, Ordering::SeqCst);
+    assert_eq!(world.invoke().await, [Told::HandedBack]);
+    let unburied = Phase::Dead { reason: DeadReason::Gone, buried: false };
+    assert_eq!(world.state(&message).await.phase, unburied);
+    world.queue.burying_fails.store(false, Ordering::SeqCst);
+    world.wait_for_next();
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let buried = Phase::Dead { reason: DeadReason::Gone, buried: true };
+    assert_eq!(world.state(&message).await.phase, buried);
+    assert_eq!((world.sent(), world.queue.inner.dead_letters().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn f34_the_deadline_ends_a_message_without_a_call() {
+    let world = World::new();
+    let message = sample::message("overdue", 1);
+    world.accept(&message).await;
+    world.clock.advance(Duration::from_secs(1800));
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
+    assert_eq!(world.state(&message).await.phase, dead);
+    assert_eq!((world.sent(), world.queue.inner.dead_letters().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_late_copy_of_a_delivered_message_stays_delivered() {
+    let world = World::new();
+    let message = sample::message("done", 1);
+    let envelope = world.accept(&message).await;
+    world.invoke().await;
+    world.clock.advance(Duration::from_secs(1800));
+    world.queue.send(&envelope, Duration::ZERO).await.unwrap();
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    assert_eq!(world.state(&message).await.phase, Phase::Delivered);
+    assert!(world.queue.inner.dead_letters().is_empty());
+}
+
+/// A message that died, and its copy as an operator moved it back to the main queue.
+async fn moved_back(world: &World) -> (relay_core::message::Message, Item) {
+    let message = sample::message("back", 1);
+    let envelope = world.accept(&message).await;
+    world.answers([Answer::Status(410)]);
+    world.invoke().await;
+    world.queue.send(&envelope, Duration::ZERO).await.unwrap();
+    let item = world.receive().remove(0);
+    (message, Item { dead_letter: Some(Generation(0)), ..item })
+}
+
+#[tokio::test]
+async fn f42_a_dead_letter_in_the_main_queue_is_a_redrive() {
+    let world = World::new();
+    let (message, item) = moved_back(&world).await;
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
+    world.queue.inner.delete(&item.receipt);
+    let state = world.state(&message).await;
+    assert_eq!((state.phase.status(), state.life.generation), (Status::Queued, Generation(1)));
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let state = world.state(&message).await;
+    assert_eq!((state.phase, state.attempts), (Phase::Delivered, 1));
+    let ids: Vec<String> = world
+        .targets
+        .sent
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|sent| sent.headers.iter().find(|(name, _)| name == "webhook-id"))
+        .map(|(_, id)| id.clone())
+        .collect();
+    assert_eq!(ids, [message.id.to_string(), message.id.to_string()]);
+}
+
+#[tokio::test]
+async fn f22_a_redrive_done_twice_is_one_delivery() {
+    let world = World::new();
+    let (message, item) = moved_back(&world).await;
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    world.worker.deliver(&item, ends).await;
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
+    world.queue.inner.delete(&item.receipt);
+    world.invoke().await;
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
+    assert_eq!(world.state(&message).await.phase, Phase::Delivered);
+    assert_eq!((world.sent(), world.queue.inner.depth()), (2, 0));
+}
+
+#[tokio::test]
+async fn f22_a_copy_of_an_earlier_generation_is_forgotten() {
+    let world = World::new();
+    let (message, item) = moved_back(&world).await;
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    world.worker.deliver(&item, ends).await;
+    let stray = Item { dead_letter: None, ..item };
+    assert_eq!(world.worker.deliver(&stray, ends).await, Told::Acknowledged);
+    assert_eq!(world.state(&message).await.phase.status(), Status::Queued);
+}

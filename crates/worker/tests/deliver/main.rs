@@ -1,0 +1,13 @@
+//! The worker over in-memory ports: what becomes of queue items, whatever targets, queue and other
+//! workers do. Tests are named after the failure they are about.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod attempts;
+mod copies;
+mod endings;
+mod world;
