@@ -79,7 +79,7 @@ fn told(message: &Value) -> String {
             outcome["at"].as_str().unwrap_or_default(),
             result.as_str().map_or_else(|| result.to_string(), str::to_owned),
             outcome["durationMs"],
-            outcome["answer"].as_str().unwrap_or_default().escape_debug(),
+            printable(outcome["answer"].as_str().unwrap_or_default()),
         ));
     }
     for field in ["body", "bodyUrl"] {
@@ -88,6 +88,17 @@ fn told(message: &Value) -> String {
         }
     }
     lines
+}
+
+/// The text without what a terminal would act on: a target chose it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control().then(|| character.escape_default());
+            let plain = escaped.is_none().then_some(character);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -102,7 +113,7 @@ mod tests {
             "targetUrl": "https://a.example/", "senderId": "s", "messageId": "m",
             "createdAt": "2026-11-21T05:00:00.000Z",
             "outcomes": [
-                {"attempt": 1, "at": "t1", "status": 503, "durationMs": 4, "answer": "no\u{1b}[2J"},
+                {"attempt": 1, "at": "t1", "status": 503, "durationMs": 4, "answer": "\"no\"\u{1b}[2J"},
                 {"attempt": 2, "at": "t2", "error": "timeout", "durationMs": 10_000},
             ],
         });
@@ -110,7 +121,7 @@ mod tests {
             msg_a  DEAD  (reason: attempts_exhausted)
             POST https://a.example/
             sender s, message m, accepted 2026-11-21T05:00:00.000Z
-            attempt 1  t1  503  4 ms  no\u{1b}[2J
+            attempt 1  t1  503  4 ms  "no"\u{1b}[2J
             attempt 2  t2  timeout  10000 ms  
         "#]]
         .assert_eq(&told(&message));

@@ -18,6 +18,17 @@ pub enum Decision {
     GiveUp(DeadReason),
 }
 
+impl Decision {
+    /// The decision as logs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry { .. } => "retry",
+            Self::GiveUp(reason) => reason.as_str(),
+        }
+    }
+}
+
 /// Decides what `outcome` of attempt number `attempt` (from 1) means for the message. An attempt that
 /// could not begin before `deadline` is not waited for.
 pub fn decide(

@@ -11,7 +11,7 @@ use relay_core::decide::decide;
 use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::identity::{Generation, LeaseId};
 use relay_core::lifecycle::{ClaimRequest, Phase, State};
-use relay_core::outcome::{AttemptRecord, DeadReason};
+use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind};
 use relay_core::ports::{
     Ambient, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled, Settlement, Store,
 };
@@ -203,9 +203,9 @@ impl Worker {
             generation = envelope.life.generation.0,
             attempt = attempt.attempt,
             status = attempt.status,
-            error = attempt.error.map(relay_core::outcome::ErrorKind::as_str),
+            error = attempt.error.map(ErrorKind::as_str),
             duration_ms = attempt.millis,
-            decision = ?decision,
+            decision = decision.as_str(),
             "attempt"
         );
         let settlement = Settlement {
