@@ -124,6 +124,13 @@ impl RelayId {
     }
 }
 
+impl CorrelationId {
+    /// Names a request that brought no name by 128 random bits, which the caller draws.
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(HEXLOWER.encode(&bits))
+    }
+}
+
 macro_rules! drawn {
     ($(#[$meaning:meta])* $name:ident) => {
         $(#[$meaning])*

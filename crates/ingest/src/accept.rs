@@ -85,11 +85,7 @@ impl Accept {
     ) -> Result<Accepted, AcceptError> {
         let now = self.ports.ambient.now();
         let message = self.message(submission, correlation_id, now);
-        // An upload is adopted before the record is written: a record without its body would block
-        // the id. The hash in the key keeps a refused message from touching an accepted body.
-        if let Content::Uploaded(upload) = &submission.content
-            && !self.ports.payloads.adopt(upload, &self.pointer(&message.id, &submission.content)).await?
-        {
+        if !self.adopt(&message.id, &submission.content).await? {
             return match self.ports.store.find(&message.id, now).await? {
                 // Accepted earlier, when the upload was still there: its body was adopted then.
                 Some(found) => self.repeat(found, &message, submission, now).await,
@@ -101,6 +97,18 @@ impl Accept {
             Recorded::Existing(_) => {
                 let found = self.ports.store.find(&message.id, now).await?;
                 self.repeat(found.ok_or(AcceptError::RecordGone)?, &message, submission, now).await
+            }
+        }
+    }
+
+    /// Makes an upload the body of message `id`; false if it is not there. This comes before the record:
+    /// a record without its body would block the id. The hash in the key keeps a message that is refused
+    /// afterwards from touching an accepted body.
+    async fn adopt(&self, id: &RelayId, content: &Content) -> Result<bool, PortError> {
+        match content {
+            Content::Given { .. } => Ok(true),
+            Content::Uploaded(upload) => {
+                self.ports.payloads.adopt(upload, &self.pointer(id, content)).await
             }
         }
     }
@@ -127,14 +135,11 @@ impl Accept {
             | Status::Retrying
             | Status::Delivered
             | Status::Dead
-            | Status::Cancelled) => {
-                Ok(Accepted { id: found.message.id, status, duplicate: true })
-            }
+            | Status::Cancelled) => Ok(Accepted { id: found.message.id, status, duplicate: true }),
         }
     }
 
-    /// Brings a recorded message into the queue: its body is where the worker will look for it before
-    /// this ends.
+    /// Brings a recorded message into the queue.
     async fn forward(
         &self,
         message: &Message,
@@ -142,34 +147,39 @@ impl Accept {
         submission: &Submission,
         now: Timestamp,
     ) -> Result<Accepted, AcceptError> {
-        let Ports { store, queue, payloads, .. } = &self.ports;
-        let pointer = match &message.body {
-            Body::Stored(pointer) => pointer.clone(),
-            Body::Inline(_) => self.pointer(&message.id, &submission.content),
-        };
-        let envelope = self.envelope(message, &life, submission, &pointer);
-        let send = queue.send(&envelope, Duration::ZERO);
-        match &submission.content {
-            Content::Uploaded(_) => send.await?,
-            Content::Given { bytes, .. } => {
-                let put = payloads.put(&pointer, bytes.clone());
-                let in_record = matches!(message.body, Body::Inline(_));
-                let in_queue = matches!(envelope.body, Body::Inline(_));
-                match plan::storing(in_record, in_queue) {
-                    Storing::Never => send.await?,
-                    Storing::BesideSend => futures::try_join!(put, send).map(|_| ())?,
-                    Storing::BeforeSend => {
-                        put.await?;
-                        send.await?;
-                    }
-                }
-            }
-        }
+        self.store_and_send(message, &life, &submission.content).await?;
         // The queue has it: whatever the record says, the worker will find it.
-        if let Err(error) = store.mark_queued(&message.id, &life, now).await {
+        if let Err(error) = self.ports.store.mark_queued(&message.id, &life, now).await {
             tracing::warn!(id = %message.id, %error, "a queued message is still noted as PENDING");
         }
         Ok(Accepted { id: message.id.clone(), status: Status::Queued, duplicate: false })
+    }
+
+    /// Sends a recorded message, its body being where worker and record will look for it.
+    async fn store_and_send(
+        &self,
+        message: &Message,
+        life: &Life,
+        content: &Content,
+    ) -> Result<(), PortError> {
+        let pointer = match &message.body {
+            Body::Stored(pointer) => pointer.clone(),
+            Body::Inline(_) => self.pointer(&message.id, content),
+        };
+        let envelope = self.envelope(message, life, content, &pointer);
+        let send = self.ports.queue.send(&envelope, Duration::ZERO);
+        let Content::Given { bytes, .. } = content else { return send.await };
+        let put = self.ports.payloads.put(&pointer, bytes.clone());
+        let in_record = matches!(message.body, Body::Inline(_));
+        let in_queue = matches!(envelope.body, Body::Inline(_));
+        match plan::storing(in_record, in_queue) {
+            Storing::Never => send.await,
+            Storing::BesideSend => futures::try_join!(put, send).map(|_| ()),
+            Storing::BeforeSend => {
+                put.await?;
+                send.await
+            }
+        }
     }
 
     fn message(
@@ -215,12 +225,11 @@ impl Accept {
         &self,
         message: &Message,
         life: &Life,
-        submission: &Submission,
+        content: &Content,
         pointer: &Pointer,
     ) -> Envelope {
-        let pointing =
-            || Envelope::of(message, life.clone(), Body::Stored(pointer.clone()));
-        match &submission.content {
+        let pointing = || Envelope::of(message, life.clone(), Body::Stored(pointer.clone()));
+        match content {
             // A body that is too large by itself need not be written out to be measured.
             Content::Given { bytes, .. } if plan::in_queue(bytes.len(), &self.limits) => {
                 let carrying = Envelope::of(message, life.clone(), Body::Inline(bytes.clone()));

@@ -85,7 +85,7 @@ mod tests {
             r#"{"size":1}"#,
             expect![[r#"
                 VALIDATION_ERROR
-                /size: is not a field here; there are bytes, sha256
+                /size: is not a known field; known are bytes, sha256
                 /bytes: is required
                 /sha256: is required
             "#]],

@@ -5,8 +5,9 @@
 
 use http::StatusCode;
 
-/// Where the page of a code is, seen from the root of the documentation.
-const PAGES: &str = "/docs/errors";
+/// What a problem's `type` begins with. It names the problem and leads nowhere (RFC 9457 section 3.1.1):
+/// the pages are part of the repository and have no address of their own.
+const TYPE_PREFIX: &str = "urn:webhook-relay:";
 
 /// What went wrong, as clients read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,9 +84,9 @@ impl Code {
         }
     }
 
-    /// The `type` of the problem document: a reference to the page about the code.
-    pub fn page(self) -> String {
-        format!("{PAGES}/{}.md", self.as_str())
+    /// The `type` of the problem document.
+    pub fn problem_type(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.as_str())
     }
 }
 
@@ -115,7 +116,9 @@ mod tests {
     #[test]
     fn each_page_tells_its_code_status_and_title() {
         for code in Code::ALL {
-            let page = std::fs::read_to_string(root().join(&code.page()[1..])).unwrap();
+            let page =
+                std::fs::read_to_string(root().join(format!("docs/errors/{}.md", code.as_str())))
+                    .unwrap();
             assert!(page.starts_with(&format!("# {}\n", code.as_str())), "{code:?}");
             let status = format!("**{}** · {}", code.status().as_u16(), code.title());
             assert!(page.contains(&status), "{code:?} lacks {status:?}");

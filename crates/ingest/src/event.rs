@@ -189,9 +189,11 @@ mod tests {
     fn no_path_and_no_header_is_a_reason_to_panic() {
         for path in ["", "x", "/a b", "/ä?#", "//", "/%", "\u{0}", "http://x/"] {
             let path = serde_json::to_string(path).unwrap();
-            request(&format!(r#"{{"rawPath":{path},"rawQueryString":{path},
+            request(&format!(
+                r#"{{"rawPath":{path},"rawQueryString":{path},
                 "headers":{{"x y":"1","x-ü":"1","x-a":"ü","x-b":"a\nb"}},
-                "requestContext":{{"http":{{"method":"G ET"}}}}}}"#));
+                "requestContext":{{"http":{{"method":"G ET"}}}}}}"#
+            ));
         }
         request("{}");
     }

@@ -54,8 +54,7 @@ pub(crate) async fn post_message(
         .await
         .map_err(|error| Problem::from(error).about(facts(None)))?;
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let answer =
-        AcceptedAnswer::of(&accepted, submission.message_id.to_string(), &correlation_id);
+    let answer = AcceptedAnswer::of(&accepted, submission.message_id.to_string(), &correlation_id);
     Ok((status, Extension(facts(Some(accepted.duplicate))), Json(answer)).into_response())
 }
 
@@ -119,8 +118,7 @@ pub(crate) async fn post_upload(
     Extension(correlation_id): Extension<CorrelationId>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
-    let Announcement { bytes, sha256 } =
-        Announcement::parse(&bytes, app.rules.payload_bytes_max)?;
+    let Announcement { bytes, sha256 } = Announcement::parse(&bytes, app.rules.payload_bytes_max)?;
     let ports = &app.accept.ports;
     let upload = UploadId::announce(ports.ambient.bits(), sha256, bytes);
     let link = ports.payloads.upload_link(&upload, ports.ambient.now()).await?;

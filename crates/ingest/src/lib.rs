@@ -1,7 +1,7 @@
 //! Accepts messages over HTTP: the ingest function and everything its routes do.
 //!
 //! The use cases ([`accept`], [`read`]) know nothing of HTTP and reach the world through the ports of
-//! `relay-core`. Only [`run`] knows which services stand behind them.
+//! `relay-core`. Only [`mod@run`] knows which services stand behind them.
 
 pub mod accept;
 pub mod announcement;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, header};
 use relay_core::identity::CorrelationId;
 
@@ -50,10 +49,7 @@ pub(crate) async fn observe(
     request.extensions_mut().insert(correlation_id.clone());
     let mut response = match malformed {
         Some(mistakes) => Problem::from(mistakes).into_response(),
-        None => match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Problem::system("the request took too long").into_response(),
-        },
+        None => within(REQUEST_LIMIT, next.run(request)).await,
     };
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
@@ -76,13 +72,21 @@ pub(crate) async fn observe(
     response
 }
 
+/// The answer if it comes in time. What was done until then stays, and a retry goes on from there.
+async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(response) => response,
+        Err(_) => Problem::system("the request took too long").into_response(),
+    }
+}
+
 /// The client's correlation id, else the gateway's request id, else a random one. When the client's
 /// cannot be taken, what is wrong with it comes back beside the one used instead.
 fn correlation_id(request: &Request, app: &App) -> (CorrelationId, Option<Mistakes>) {
     let gateway = request.extensions().get::<GatewayRequestId>();
     let own = gateway
         .and_then(|id| CorrelationId::parse(&id.0).ok())
-        .unwrap_or_else(|| random_id(app.accept.ports.ambient.bits()));
+        .unwrap_or_else(|| CorrelationId::from_random(app.accept.ports.ambient.bits()));
     let Some(given) = request.headers().get(CORRELATION_HEADER) else {
         return (own, None);
     };
@@ -93,11 +97,6 @@ fn correlation_id(request: &Request, app: &App) -> (CorrelationId, Option<Mistak
             (own, Some(Mistakes::one("", detail)))
         }
     }
-}
-
-#[expect(clippy::expect_used, reason = "32 hexadecimal digits are visible ASCII")]
-fn random_id(bits: [u8; 16]) -> CorrelationId {
-    CorrelationId::parse(&HEXLOWER.encode(&bits)).expect("hexadecimal digits make a correlation id")
 }
 
 /// Answers are about the moment, and some hold links that open a body: nobody may keep them.
@@ -141,4 +140,17 @@ fn log(line: &Line<'_>) {
         };
     }
     if line.status >= 500 { write_line!(error) } else { write_line!(info) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_hangs_is_answered_for_before_the_function_ends() {
+        assert!(REQUEST_LIMIT < Duration::from_secs(29));
+        let response = within(Duration::from_millis(1), std::future::pending()).await;
+        let problem = response.extensions().get::<Problem>();
+        assert_eq!(problem.map(|problem| problem.code), Some(crate::codes::Code::SystemError));
+    }
 }

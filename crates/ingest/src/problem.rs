@@ -60,7 +60,7 @@ impl Problem {
     /// The answer as it goes out.
     pub fn render(&self, correlation_id: &CorrelationId) -> Response {
         let document = ProblemAnswer {
-            r#type: self.code.page(),
+            r#type: self.code.problem_type(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             code: self.code.as_str(),

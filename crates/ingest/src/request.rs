@@ -23,7 +23,8 @@ impl FromRequest<Arc<App>> for JsonBytes {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        media_type(request.headers())?;
+        media_type(request.headers())
+            .map_err(|detail| Problem::new(Code::UnsupportedMediaType, detail))?;
         if request.extensions().get::<NotBase64>().is_some() {
             return Err(Mistakes::one("", "must be base64, as its isBase64Encoded says").into());
         }
@@ -35,15 +36,13 @@ impl FromRequest<Arc<App>> for JsonBytes {
 }
 
 /// JSON in UTF-8, as it is: said so, or left unsaid.
-fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
+fn media_type(headers: &HeaderMap) -> Result<(), &'static str> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text(header::CONTENT_TYPE).is_some_and(|given| !is_json(given)) {
-        let detail = "content-type must be application/json, in UTF-8";
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        return Err("content-type must be application/json, in UTF-8");
     }
     if text(header::CONTENT_ENCODING).is_some_and(|given| !given.eq_ignore_ascii_case("identity")) {
-        let detail = "content-encoding must be absent: requests are not decompressed";
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        return Err("content-encoding must be absent: requests are not decompressed");
     }
     Ok(())
 }

@@ -112,8 +112,8 @@ impl Submission {
 
     /// Every field is read before the first missing one ends it: `?` comes last.
     fn read(object: &Object<'_>, rules: &Rules, mistakes: &mut Mistakes) -> Option<Self> {
-        let sender_id = object.required("senderId", SenderId::parse, mistakes);
         let message_id = object.required("messageId", MessageId::parse, mistakes);
+        let sender_id = object.required("senderId", SenderId::parse, mistakes);
         let timestamp = object.parsed(
             "timestamp",
             |text| Timestamp::parse_rfc3339(text).map(|_| text.to_owned()),
@@ -203,7 +203,8 @@ fn content(
 }
 
 fn uploaded(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<UploadId> {
-    let parse = |text: &str| UploadId::parse(text).ok_or("must be an upload id from POST /v1/uploads");
+    let parse =
+        |text: &str| UploadId::parse(text).ok_or("must be an upload id from POST /v1/uploads");
     object.object("payload", &PAYLOAD_FIELDS, mistakes)?.required("uploadId", parse, mistakes)
 }
 
@@ -250,10 +251,7 @@ impl Encoding {
     }
 }
 
-fn given(
-    object: &Object<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<(Bytes, Option<&'static str>)> {
+fn given(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<(Bytes, Option<&'static str>)> {
     let encoding = match object.get("bodyEncoding") {
         Some(_) => object.parsed("bodyEncoding", Encoding::parse, mistakes),
         None => Some(Encoding::Json),

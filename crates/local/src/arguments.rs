@@ -86,7 +86,9 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(arguments.start.parameters, [pair("A", "b=c"), pair("D", "")]);
         assert!(Arguments::try_parse_from(["relay-local", "--parameter", "A"]).is_err());
-        assert!(Arguments::try_parse_from(["relay-local", "--ephemeral", "--data-dir", "x"]).is_err());
+        assert!(
+            Arguments::try_parse_from(["relay-local", "--ephemeral", "--data-dir", "x"]).is_err()
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,9 +23,9 @@ const BUILT_IN_TEMPLATE: &str = include_str!("../../../template.yaml");
 pub async fn run_stack(arguments: StartArguments) -> ExitCode {
     match start(arguments).await {
         Ok(stack) => {
-            eprintln!("{}", stack::banner(&stack));
-            // Programs wait for exactly this line.
-            println!("relay ready on {}", stack.url());
+            say(&stack::banner(&stack));
+            // Programs wait for exactly this line; one that does not listen is no reason to stop.
+            let _ = writeln!(std::io::stdout(), "relay ready on {}", stack.url());
             stop_when_told(stack).await
         }
         Err(error) => {
@@ -78,7 +78,7 @@ async fn stop_when_told(stack: Stack) -> ExitCode {
     let (Ok(mut interrupts), Ok(mut terminations)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        eprintln!("signals cannot be received; stopping");
+        say("signals cannot be received; stopping");
         stack.stop().await;
         return ExitCode::FAILURE;
     };
@@ -86,7 +86,7 @@ async fn stop_when_told(stack: Stack) -> ExitCode {
         _ = interrupts.recv() => {}
         _ = terminations.recv() => {}
     }
-    eprintln!("stopping; deliveries under way may finish (Ctrl-C again ends at once)");
+    say("stopping; deliveries under way may finish (Ctrl-C again ends at once)");
     tokio::select! {
         biased;
         () = stack.stop() => ExitCode::SUCCESS,
@@ -126,10 +126,15 @@ async fn parent_gone() {
 
 /// Says what went wrong, with every cause on a line of its own.
 fn report(error: &dyn std::error::Error) {
-    eprintln!("error: {error}");
+    say(&format!("error: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  caused by: {error}");
+        say(&format!("  caused by: {error}"));
         cause = error.source();
     }
+}
+
+/// Tells a person something, if there is one: standard error may be closed.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

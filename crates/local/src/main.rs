@@ -41,7 +41,8 @@ fn main() -> ExitCode {
 
 /// Standard output is kept for the one line that programs wait for.
 fn log_to_standard_error() {
-    let filter = EnvFilter::new("warn,relay_local=info");
+    // Dynoxide warns of every condition that does not hold, which is how a duplicate is recognised.
+    let filter = EnvFilter::new("warn,relay_local=info,dynoxide=error");
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match output_style() {
         OutputStyle::Terminal => builder.with_target(false).compact().init(),

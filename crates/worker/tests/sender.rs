@@ -43,7 +43,7 @@ impl Lookup for NoSuchName {
 struct Answering {
     port: u16,
     connections: Arc<AtomicUsize>,
-    received: tokio::sync::mpsc::UnboundedReceiver<String>,
+    received: tokio::sync::mpsc::Receiver<String>,
 }
 
 /// What a target does after it has read a request's head.
@@ -58,7 +58,7 @@ async fn answering(answer: &'static str, then: Then) -> Answering {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let connections = Arc::new(AtomicUsize::new(0));
-    let (sender, received) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, received) = tokio::sync::mpsc::channel(16);
     let counted = connections.clone();
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
@@ -66,7 +66,7 @@ async fn answering(answer: &'static str, then: Then) -> Answering {
             let sender = sender.clone();
             tokio::spawn(async move {
                 let request = read_request(&mut socket).await;
-                let _ = sender.send(request);
+                let _ = sender.send(request).await;
                 let _ = socket.write_all(answer.as_bytes()).await;
                 match then {
                     Then::Close => {}

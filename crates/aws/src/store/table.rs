@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -105,10 +104,12 @@ impl DynamoStore {
             .await;
         match answer {
             Ok(_) => Ok(Written::Done),
-            Err(SdkError::ServiceError(refusal)) if is_condition_of_put(refusal.err()) => {
-                Ok(Written::Refused(old_of_put(refusal.into_err())))
-            }
-            Err(error) => Err(unavailable(action, &error)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Written::Refused(refusal.item.clone().unwrap_or_default()))
+                }
+                Some(_) | None => Err(unavailable(action, &error)),
+            },
         }
     }
 
@@ -137,34 +138,12 @@ impl DynamoStore {
             .await;
         match answer {
             Ok(answer) => Ok(Updated::Done(answer.attributes.unwrap_or_default())),
-            Err(SdkError::ServiceError(refusal)) if is_condition_of_update(refusal.err()) => {
-                Ok(Updated::Refused(old_of_update(refusal.into_err())))
-            }
-            Err(error) => Err(unavailable(action, &error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Updated::Refused(refusal.item.clone().unwrap_or_default()))
+                }
+                Some(_) | None => Err(unavailable(action, &error)),
+            },
         }
-    }
-}
-
-fn is_condition_of_put(error: &PutItemError) -> bool {
-    error.is_conditional_check_failed_exception()
-}
-
-fn old_of_put(error: PutItemError) -> Item {
-    match error {
-        PutItemError::ConditionalCheckFailedException(failed) => failed.item.unwrap_or_default(),
-        _ => Item::default(),
-    }
-}
-
-fn is_condition_of_update(error: &UpdateItemError) -> bool {
-    error.is_conditional_check_failed_exception()
-}
-
-fn old_of_update(error: UpdateItemError) -> Item {
-    match error {
-        UpdateItemError::ConditionalCheckFailedException(failed) => {
-            failed.item.unwrap_or_default()
-        }
-        _ => Item::default(),
     }
 }

@@ -65,7 +65,9 @@ mod tests {
 
     #[test]
     fn an_empty_answer_means_that_all_is_done() {
-        for answer in ["", "null", "{}", r#"{"batchItemFailures":null}"#, r#"{"batchItemFailures":[]}"#] {
+        for answer in
+            ["", "null", "{}", r#"{"batchItemFailures":null}"#, r#"{"batchItemFailures":[]}"#]
+        {
             check_done_except(answer, &[]);
         }
     }

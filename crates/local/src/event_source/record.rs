@@ -112,8 +112,11 @@ mod tests {
 
     #[test]
     fn an_event_has_the_shape_that_lambda_gives() {
-        let text =
-            MessageAttributeValue::builder().data_type("String").string_value("m-1").build().unwrap();
+        let text = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value("m-1")
+            .build()
+            .unwrap();
         let binary = MessageAttributeValue::builder()
             .data_type("Binary")
             .binary_value(Blob::new(b"hi".to_vec()))

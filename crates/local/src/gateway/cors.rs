@@ -17,7 +17,11 @@ const CORS_HEADERS: [HeaderName; 6] = [
 ];
 
 /// The answer to a preflight request, or nothing if the request is none.
-pub(super) fn preflight(cors: &Cors, method: &Method, headers: &HeaderMap) -> Option<Response<Body>> {
+pub(super) fn preflight(
+    cors: &Cors,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Response<Body>> {
     let asks = headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if method != Method::OPTIONS || !asks {

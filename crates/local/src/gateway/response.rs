@@ -151,8 +151,13 @@ mod tests {
             "multiValueHeaders":{"x-b":["2","3"]},"cookies":["c=4"],"body":"aGk=","isBase64Encoded":true}"#;
         let (status, headers, body) = shown(answer).await;
         assert_eq!((status, body.as_str()), (202, "hi"));
-        let expected =
-            [("x-a", "1"), ("content-type", "text/plain"), ("x-b", "2"), ("x-b", "3"), ("set-cookie", "c=4")];
+        let expected = [
+            ("x-a", "1"),
+            ("content-type", "text/plain"),
+            ("x-b", "2"),
+            ("x-b", "3"),
+            ("set-cookie", "c=4"),
+        ];
         for pair in pairs(&expected) {
             assert!(headers.contains(&pair), "{pair:?} in {headers:?}");
         }
@@ -180,7 +185,11 @@ mod tests {
             r#"{"statusCode":200,"body":"?","isBase64Encoded":true}"#,
         ] {
             let (status, _, body) = shown(answer).await;
-            assert_eq!((status, body.as_str()), (500, r#"{"message":"Internal Server Error"}"#), "{answer}");
+            assert_eq!(
+                (status, body.as_str()),
+                (500, r#"{"message":"Internal Server Error"}"#),
+                "{answer}"
+            );
         }
     }
 }

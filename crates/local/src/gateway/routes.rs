@@ -177,9 +177,8 @@ mod tests {
             ("POST", "/message"),
         ]);
         let found = routes.find(method, path);
-        let found = found
-            .as_ref()
-            .map(|found| (found.route_key.as_str(), found.path_parameters.clone()));
+        let found =
+            found.as_ref().map(|found| (found.route_key.as_str(), found.path_parameters.clone()));
         let expected = expected.map(|(key, parameters)| {
             let parameters =
                 parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -3,19 +3,38 @@
 //! The child begins with an empty environment. Its standard input is a pipe that nobody writes to: a
 //! function that reads its end knows that this process is gone, however it went, and ends too.
 
+use futures::future::join_all;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::JoinHandle;
 
 use super::output;
 use super::settings::FunctionSettings;
+
+/// How long the output of an ended process may stay open: a grandchild could hold it.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A started process, with the pipe whose closing tells it to end.
 pub(super) struct Process {
     pub(super) child: Child,
     pub(super) pid: u32,
     /// Held apart: waiting for the child would close it.
-    pub(super) _lifeline: Option<ChildStdin>,
+    _lifeline: Option<ChildStdin>,
+    outputs: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Kills the process and waits until its last words are shown.
+    pub(super) async fn end(mut self) {
+        // Fails only for a process that has ended, which is the aim.
+        let _ = self.child.kill().await;
+        let shown = join_all(self.outputs);
+        if tokio::time::timeout(LAST_WORDS_TIMEOUT, shown).await.is_err() {
+            tracing::warn!(pid = self.pid, "output of an ended process is still open");
+        }
+    }
 }
 
 /// Starts the function's program for the environment `number`, whose Runtime API is at `runtime_api`.
@@ -26,21 +45,27 @@ pub(super) fn start(
 ) -> std::io::Result<Process> {
     let mut command = Command::new(&settings.program);
     command.args(&settings.arguments).env_clear().kill_on_drop(true);
+    // A group of its own: Ctrl-C at a terminal goes to the whole group of the stack, and must not cut off
+    // the deliveries that the stack then waits for.
+    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, value) in lambda_variables(settings, number, runtime_api) {
         command.env(name, value);
     }
     command.envs(&settings.environment);
     let mut child = command.spawn()?;
+    let mut outputs = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(output::pass_on(settings.label.clone(), settings.output, stdout));
+        let lines = output::pass_on(settings.label.clone(), settings.output, stdout);
+        outputs.push(tokio::spawn(lines));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(output::pass_on(settings.label.clone(), settings.output, stderr));
+        let lines = output::pass_on(settings.label.clone(), settings.output, stderr);
+        outputs.push(tokio::spawn(lines));
     }
     let lifeline = child.stdin.take();
     let pid = child.id().unwrap_or_default();
-    Ok(Process { child, pid, _lifeline: lifeline })
+    Ok(Process { child, pid, _lifeline: lifeline, outputs })
 }
 
 /// The variables that Lambda sets in every environment, as far as a function can see their effect.

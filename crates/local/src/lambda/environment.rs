@@ -102,18 +102,28 @@ impl Environment {
         let next = match first_next(&function, &mut process, &mut calls).await {
             Ok(next) => next,
             Err(error) => {
-                let _ = process.child.kill().await;
+                process.end().await;
                 pool.forget(number);
                 return Err(error);
             }
         };
-        let milliseconds = started.elapsed().as_millis();
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(function, pid = process.pid, milliseconds, "cold start");
         let (invocation_sender, invocations) = mpsc::channel(1);
         let handle = EnvironmentHandle { number, invocations: invocation_sender };
         let stopping = pool.stopping.subscribe();
         let pool = Arc::clone(pool);
-        Ok(Self { settings, pool, handle, process, calls, invocations, stopping, next: Some(next), _server: server })
+        Ok(Self {
+            settings,
+            pool,
+            handle,
+            process,
+            calls,
+            invocations,
+            stopping,
+            next: Some(next),
+            _server: server,
+        })
     }
 
     /// How the pool reaches it.

@@ -155,7 +155,10 @@ impl FunctionHost {
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         let ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
-            tracing::error!(function = self.pool.settings.label, "environments did not end in time");
+            tracing::error!(
+                function = self.pool.settings.label,
+                "environments did not end in time"
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 //! On a terminal a JSON log line becomes readable text; elsewhere every line is JSON.
 
 use serde_json::{Map, Value as Json};
+use std::io::Write as _;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 /// Longest line that is passed on in one piece; a longer one is cut into several.
@@ -31,7 +32,8 @@ pub(super) async fn pass_on(label: String, style: OutputStyle, stream: impl Asyn
             Ok(_) => {
                 let text = String::from_utf8_lossy(&line);
                 if let Some(shown) = render(&label, style, text.trim_end_matches(['\r', '\n'])) {
-                    eprintln!("{shown}");
+                    // Nobody may be reading any more, which is no reason to stop the function.
+                    let _ = writeln!(std::io::stderr(), "{shown}");
                 }
             }
         }
@@ -97,7 +99,11 @@ mod tests {
     #[test]
     fn people_read_text() {
         let line = r#"{"timestamp":"2026-11-21T05:00:01.123456Z","level":"INFO","fields":{"message":"delivered","attempt":2},"target":"relay_worker"}"#;
-        check(OutputStyle::Terminal, line, Some(" worker | 05:00:01.123 INFO  delivered attempt=2"));
+        check(
+            OutputStyle::Terminal,
+            line,
+            Some(" worker | 05:00:01.123 INFO  delivered attempt=2"),
+        );
         check(OutputStyle::Terminal, "plain", Some(" worker | plain"));
         check(OutputStyle::Terminal, r#"{"_aws":{},"delivered":1}"#, None);
         check(OutputStyle::Terminal, "", None);

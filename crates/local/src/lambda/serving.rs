@@ -4,7 +4,7 @@
 //! deadline, or when the stack stops; it never outlives its process.
 
 use bytes::Bytes;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -12,6 +12,9 @@ use super::environment::{Environment, describe_exit};
 use super::identifier::unique_id;
 use super::invocation::{Invocation, InvokeError};
 use super::runtime_api::{Handout, RuntimeCall};
+
+/// How long an answer is held back for the function to ask for more work.
+const NEXT_GRACE: Duration = Duration::from_millis(50);
 
 /// How an invocation left its environment.
 enum Course {
@@ -30,8 +33,7 @@ impl Environment {
             }
         }
         self.pool.forget(self.handle.number);
-        // Fails only for a process that has ended, which is the aim.
-        let _ = self.process.child.kill().await;
+        self.process.end().await;
     }
 
     async fn next_invocation(&mut self) -> Option<Invocation> {
@@ -66,13 +68,26 @@ impl Environment {
         if let Err(error) = &result {
             tracing::warn!(function = self.settings.label, pid = self.process.pid, request_id, %error, "invocation failed");
         }
-        // An invoker that went away has no use for the answer.
-        let _ = answer.send(result);
-        let usable = usable && self.wait_for_next(deadline).await;
-        if usable {
-            // Before the permit goes back: whoever gets it must find this environment.
+        // The function asks for more work within a moment. An answer that waits for it lets a caller
+        // who invokes again at once find this environment instead of starting another.
+        let grace = deadline.min(Instant::now() + NEXT_GRACE);
+        let prompt = usable && self.wait_for_next(grace).await;
+        if prompt {
             self.pool.make_idle(self.handle());
         }
+        // An invoker that went away has no use for the answer.
+        let _ = answer.send(result);
+        let usable = prompt || (usable && self.wait_for_next(deadline).await);
+        if usable && !prompt {
+            self.pool.make_idle(self.handle());
+        } else if !usable {
+            tracing::warn!(
+                function = self.settings.label,
+                pid = self.process.pid,
+                "environment lost"
+            );
+        }
+        // Last: whoever gets the permit must find this environment.
         drop(permit);
         usable
     }
@@ -129,7 +144,8 @@ impl Environment {
         }
     }
 
-    /// Waits until the function asks for more work, which it must do within its timeout.
+    /// Waits until the function asks for more work, or the time is over. It must do so within its
+    /// timeout.
     async fn wait_for_next(&mut self, deadline: Instant) -> bool {
         let next: Option<oneshot::Sender<Handout>> = tokio::select! {
             call = self.calls.recv() => match call {
@@ -140,9 +156,6 @@ impl Environment {
             () = tokio::time::sleep_until(deadline) => None,
         };
         self.next = next;
-        if self.next.is_none() {
-            tracing::warn!(function = self.settings.label, pid = self.process.pid, "environment did not go on after its answer");
-        }
         self.next.is_some()
     }
 }

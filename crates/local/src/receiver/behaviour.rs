@@ -81,9 +81,15 @@ mod tests {
 
     #[test]
     fn everything_else_is_unknown() {
-        for path in
-            ["/", "/demo", "/demo/status/99", "/demo/status/x", "/demo/slow/9h", "/demo/slow/601s", "/demo/ok/1"]
-        {
+        for path in [
+            "/",
+            "/demo",
+            "/demo/status/99",
+            "/demo/status/x",
+            "/demo/slow/9h",
+            "/demo/slow/601s",
+            "/demo/ok/1",
+        ] {
             check(path, Behaviour::Unknown);
         }
     }

@@ -131,9 +131,7 @@ async fn answer(behaviour: Behaviour, status: StatusCode) -> Response<Body> {
             let pieces = futures::stream::repeat_with(move || Ok::<_, Infallible>(piece.clone()));
             *response.body_mut() = Body::from_stream(pieces);
         }
-        Behaviour::Status { retry_after: None, .. }
-        | Behaviour::Flaky(_)
-        | Behaviour::Unknown => {}
+        Behaviour::Status { retry_after: None, .. } | Behaviour::Flaky(_) | Behaviour::Unknown => {}
     }
     response
 }
@@ -150,7 +148,11 @@ fn entry(
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: query.to_owned(),
-        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
         body: BASE64.encode(&body.kept),
         body_bytes: body.bytes,
         body_sha256: body.sha256.clone(),

@@ -137,8 +137,9 @@ mod tests {
     fn each_message_fails_for_itself() {
         let mut store = Store::default();
         let mut fails = |id| store.fails_again("/demo/flaky/2", id, 2);
-        assert_eq!([fails("a"), fails("b"), fails("a"), fails("a"), fails("b")], [
-            true, true, true, false, true
-        ]);
+        assert_eq!(
+            [fails("a"), fails("b"), fails("a"), fails("a"), fails("b")],
+            [true, true, true, false, true]
+        );
     }
 }

@@ -67,8 +67,7 @@ impl Stack {
         // Judged before anything is opened, with a queue address that only has to look like one.
         template.describe(&surroundings("http://127.0.0.1:0"), &parameters)?;
         let gateway_listener = open("relay", options.port, "--port").await?;
-        let receiver_listener =
-            open("receiver", options.receiver_port, "--receiver-port").await?;
+        let receiver_listener = open("receiver", options.receiver_port, "--receiver-port").await?;
         let address = address_of(&gateway_listener, "relay")?;
         let receiver_address = address_of(&receiver_listener, "receiver")?;
         let listeners = Listeners {

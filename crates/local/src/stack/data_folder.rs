@@ -35,10 +35,8 @@ impl DataFolder {
     /// When it cannot be made.
     pub fn temporary() -> Result<Self, StackError> {
         let folder = tempfile::Builder::new().prefix("relay-").tempdir();
-        let folder = folder.map_err(|source| StackError::DataFolder {
-            folder: std::env::temp_dir(),
-            source,
-        })?;
+        let folder = folder
+            .map_err(|source| StackError::DataFolder { folder: std::env::temp_dir(), source })?;
         let path = folder.path().to_owned();
         let lock = lock(&path)?;
         Ok(Self { path, _lock: lock, _temporary: Some(folder) })

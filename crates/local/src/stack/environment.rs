@@ -36,14 +36,10 @@ pub(super) fn of_function(
     outer: &dyn Fn(&str) -> Option<String>,
 ) -> BTreeMap<String, String> {
     let mut variables = template.clone();
-    for setting in relay_core::settings::ALL {
-        let Some(value) = outer(setting.name) else { continue };
-        if setting.default.is_some() {
-            variables.insert(setting.name.to_owned(), value);
-        } else if variables.get(setting.name) != Some(&value) {
-            // Most likely left over from a file sourced in an earlier run, whose ports are gone.
-            tracing::warn!(setting = setting.name, "ignored: the stack uses the resource it made itself");
-        }
+    // Settings without a default name resources, and those are the stack's own: a queue URL from outside
+    // is most likely left over from a file sourced in an earlier run, whose ports are gone.
+    for setting in relay_core::settings::ALL.iter().filter(|setting| setting.default.is_some()) {
+        variables.extend(outer(setting.name).map(|value| (setting.name.to_owned(), value)));
     }
     let allow = variables.entry(DESTINATION_ALLOW.to_owned()).or_default();
     if allow.is_empty() && outer(DESTINATION_ALLOW).is_none() {
@@ -76,8 +72,10 @@ mod tests {
     use super::*;
 
     fn variables(template: &[(&str, &str)], outer: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let template =
-            template.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let template = template
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let outer: BTreeMap<&str, &str> = outer.iter().copied().collect();
         let endpoints = Endpoints {
             dynamodb: "http://127.0.0.1:1".to_owned(),
@@ -92,7 +90,10 @@ mod tests {
 
     #[test]
     fn settings_from_outside_win_over_the_template() {
-        let found = variables(&[("RETRY_ATTEMPTS_MAX", "3")], &[("RETRY_ATTEMPTS_MAX", "5"), ("HOME", "/x")]);
+        let found = variables(
+            &[("RETRY_ATTEMPTS_MAX", "3")],
+            &[("RETRY_ATTEMPTS_MAX", "5"), ("HOME", "/x")],
+        );
         assert_eq!(found["RETRY_ATTEMPTS_MAX"], "5");
         assert!(!found.contains_key("HOME"), "nothing else is inherited");
         assert_eq!(found["AWS_ACCESS_KEY_ID"], "AKIALOCALWORKER");
@@ -109,8 +110,15 @@ mod tests {
     fn only_the_receiver_may_be_sent_to_unless_someone_says_otherwise() {
         assert_eq!(variables(&[], &[])[DESTINATION_ALLOW], "127.0.0.1:4");
         assert_eq!(variables(&[(DESTINATION_ALLOW, "")], &[])[DESTINATION_ALLOW], "127.0.0.1:4");
-        assert_eq!(variables(&[(DESTINATION_ALLOW, "10.0.0.0/8")], &[])[DESTINATION_ALLOW], "10.0.0.0/8");
+        assert_eq!(
+            variables(&[(DESTINATION_ALLOW, "10.0.0.0/8")], &[])[DESTINATION_ALLOW],
+            "10.0.0.0/8"
+        );
         let outer = [(DESTINATION_ALLOW, "")];
-        assert_eq!(variables(&[], &outer)[DESTINATION_ALLOW], "", "nothing is something that was said");
+        assert_eq!(
+            variables(&[], &outer)[DESTINATION_ALLOW],
+            "",
+            "nothing is something that was said"
+        );
     }
 }

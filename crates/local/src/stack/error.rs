@@ -17,7 +17,9 @@ pub enum StackError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// Another stack runs on the same data.
-    #[error("another relay is running on the data folder {folder}; stop it, or choose another with --data-dir or --ephemeral")]
+    #[error(
+        "another relay is running on the data folder {folder}; stop it, or choose another with --data-dir or --ephemeral"
+    )]
     InUse {
         /// The folder.
         folder: PathBuf,
@@ -68,7 +70,9 @@ pub enum StackError {
         reason: String,
     },
     /// A function names a program that is not part of this one.
-    #[error("the function {function} runs the program {program}, which this executable does not contain")]
+    #[error(
+        "the function {function} runs the program {program}, which this executable does not contain"
+    )]
     UnknownProgram {
         /// Logical id of the function.
         function: String,

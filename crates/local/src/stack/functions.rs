@@ -1,6 +1,6 @@
 //! Starts the functions: each as child processes of this very executable.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,8 +79,9 @@ pub(super) async fn start(
         };
         starting.push(async move {
             let host = FunctionHost::start(settings).await?;
-            Ok::<_, StackError>((function.logical_id.clone(), Arc::new(host)))
+            Ok((function.logical_id.clone(), Arc::new(host)))
         });
     }
-    Ok(try_join_all(starting).await?.into_iter().collect())
+    // All of them, so that each says what is wrong with its settings before the first ends the start.
+    join_all(starting).await.into_iter().collect()
 }

@@ -21,8 +21,9 @@ pub use functions::Program;
 
 use crate::template::Surroundings;
 
-/// Region that everything is told. Nothing leaves this machine, so any will do.
-pub const REGION: &str = "us-east-1";
+/// Region that everything is told. Nothing leaves this machine, so any would do, but version 1 of the AWS
+/// CLI ignores `AWS_ENDPOINT_URL_SQS` in the older regions and would call AWS itself; not in this one.
+pub const REGION: &str = "eu-central-2";
 /// Account number in ARNs and queue URLs.
 pub const ACCOUNT_ID: &str = "000000000000";
 /// Prefix of the names of everything the template leaves unnamed.

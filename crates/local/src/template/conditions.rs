@@ -4,7 +4,9 @@
 
 use serde_yaml_ng::Value as Yaml;
 
-use super::evaluate::{DEPTH_MAX, Evaluator, References, expect_items, expect_text, intrinsic, text_of};
+use super::evaluate::{
+    DEPTH_MAX, Evaluator, References, expect_items, expect_text, intrinsic, text_of,
+};
 use super::mistake::Mistakes;
 
 impl<R: References> Evaluator<'_, R> {

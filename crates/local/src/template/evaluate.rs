@@ -63,7 +63,12 @@ pub(super) fn text_of(json: &Json) -> Option<String> {
 impl<R: References> Evaluator<'_, R> {
     /// The plain value, or nothing where the template says `AWS::NoValue` or is mistaken (which is
     /// reported to `mistakes`).
-    pub(super) fn evaluate(&self, path: &str, yaml: &Yaml, mistakes: &mut Mistakes) -> Option<Json> {
+    pub(super) fn evaluate(
+        &self,
+        path: &str,
+        yaml: &Yaml,
+        mistakes: &mut Mistakes,
+    ) -> Option<Json> {
         self.value(path, yaml, DEPTH_MAX, mistakes)
     }
 
@@ -101,9 +106,7 @@ impl<R: References> Evaluator<'_, R> {
                 }
                 Some(Json::Object(object))
             }
-            Yaml::Sequence(items) => {
-                Some(Json::Array(self.list(path, items, depth, mistakes)))
-            }
+            Yaml::Sequence(items) => Some(Json::Array(self.list(path, items, depth, mistakes))),
             Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::String(_) | Yaml::Tagged(_) => {
                 let json = serde_json::to_value(yaml).ok();
                 if json.is_none() {
@@ -114,13 +117,7 @@ impl<R: References> Evaluator<'_, R> {
         }
     }
 
-    fn list(
-        &self,
-        path: &str,
-        items: &[Yaml],
-        depth: usize,
-        mistakes: &mut Mistakes,
-    ) -> Vec<Json> {
+    fn list(&self, path: &str, items: &[Yaml], depth: usize, mistakes: &mut Mistakes) -> Vec<Json> {
         let mut values = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             values.extend(self.value(&format!("{path}[{index}]"), item, depth, mistakes));
@@ -198,14 +195,10 @@ impl<R: References> Evaluator<'_, R> {
                 Piece::Literal(literal) => Json::String(literal.to_owned()),
                 Piece::Variable(name) => match (variables.get(name), name.split_once('.')) {
                     (Some(value), _) => value.clone(),
-                    (None, Some((resource, attribute))) => self.answer(
-                        path,
-                        self.references.attribute(resource, attribute),
-                        mistakes,
-                    )?,
-                    (None, None) => {
-                        self.answer(path, self.references.reference(name), mistakes)?
+                    (None, Some((resource, attribute))) => {
+                        self.answer(path, self.references.attribute(resource, attribute), mistakes)?
                     }
+                    (None, None) => self.answer(path, self.references.reference(name), mistakes)?,
                 },
             };
             let Some(value) = text_of(&value) else {
@@ -259,9 +252,8 @@ pub(super) fn expect_items<'y, const COUNT: usize>(
     argument: &'y Yaml,
     mistakes: &mut Mistakes,
 ) -> Option<[&'y Yaml; COUNT]> {
-    let items: Option<[&Yaml; COUNT]> = argument
-        .as_sequence()
-        .and_then(|items| items.iter().collect::<Vec<_>>().try_into().ok());
+    let items: Option<[&Yaml; COUNT]> =
+        argument.as_sequence().and_then(|items| items.iter().collect::<Vec<_>>().try_into().ok());
     if items.is_none() {
         mistakes.add(path, format!("{function} needs a list of {COUNT}"));
     }

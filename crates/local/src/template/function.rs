@@ -55,7 +55,8 @@ pub(super) fn read(
         .and_then(|metadata| metadata.pointer("/BuildProperties/Binary"))
         .and_then(text_of);
     if binary.is_none() {
-        properties.refuse("Metadata", "names no BuildProperties.Binary, so there is nothing to run");
+        properties
+            .refuse("Metadata", "names no BuildProperties.Binary, so there is nothing to run");
     }
     let timeout_seconds = properties.number("Timeout").unwrap_or(TIMEOUT_SECONDS_DEFAULT);
     if !(1..=TIMEOUT_SECONDS_MAX).contains(&timeout_seconds) {
@@ -71,8 +72,7 @@ pub(super) fn read(
         memory_megabytes: properties.number("MemorySize").unwrap_or(MEMORY_MEGABYTES_DEFAULT),
         reserved_concurrency: properties.number("ReservedConcurrentExecutions"),
         environment: environment(&mut properties),
-        role: role
-            .and_then(|arn| names.logical_id_of(Kind::Role, &arn).map(str::to_owned)),
+        role: role.and_then(|arn| names.logical_id_of(Kind::Role, &arn).map(str::to_owned)),
     };
     description.functions.push(function);
     properties.each_named("Events", |name, event| {
@@ -176,10 +176,8 @@ fn read_event_source(
         );
     }
     if window_seconds > WINDOW_SECONDS_MAX {
-        properties.refuse(
-            "MaximumBatchingWindowInSeconds",
-            format!("is above {WINDOW_SECONDS_MAX}"),
-        );
+        properties
+            .refuse("MaximumBatchingWindowInSeconds", format!("is above {WINDOW_SECONDS_MAX}"));
     }
     let mut maximum_concurrency = None;
     if let Some(mut scaling) = properties.nested("ScalingConfig") {

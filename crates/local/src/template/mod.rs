@@ -98,15 +98,16 @@ impl Template {
                 mistakes.add(section, "is a section that the local stack does not know");
             }
         }
-        let parameters =
-            parameters::read(&self.section("Parameters"), parameters, &mut mistakes);
+        let parameters = parameters::read(&self.section("Parameters"), parameters, &mut mistakes);
         let conditions: BTreeMap<String, Yaml> = self
             .section("Conditions")
             .into_iter()
             .filter_map(|(name, condition)| Some((name.as_str()?.to_owned(), condition)))
             .collect();
-        let resources = resources::list(&self.section("Resources"), &self.section("Globals"), &mut mistakes);
-        let names = resources::name_all(&resources, surroundings, &parameters, &conditions, &mut mistakes);
+        let resources =
+            resources::list(&self.section("Resources"), &self.section("Globals"), &mut mistakes);
+        let names =
+            resources::name_all(&resources, surroundings, &parameters, &conditions, &mut mistakes);
         let evaluator = Evaluator { references: &names, conditions: &conditions };
         let description = resources::read_all(&resources, &evaluator, &mut mistakes);
         for (name, output) in self.section("Outputs") {

@@ -128,7 +128,8 @@ impl<'a> Names<'a> {
 
 impl References for Names<'_> {
     fn reference(&self, name: &str) -> Result<Json, String> {
-        if let Some(value) = self.pseudo_parameter(name).or_else(|| self.parameters.get(name).cloned())
+        if let Some(value) =
+            self.pseudo_parameter(name).or_else(|| self.parameters.get(name).cloned())
         {
             return Ok(Json::String(value));
         }

@@ -70,7 +70,8 @@ fn judge(path: &str, declaration: &Json, value: &str, mistakes: &mut Mistakes) {
         Some("String") => {}
         Some("Number") => judge_number(path, declaration, value, mistakes),
         Some(other) => {
-            mistakes.add(path, format!("has the type {other}, which the local stack does not know"));
+            mistakes
+                .add(path, format!("has the type {other}, which the local stack does not know"));
         }
         None => mistakes.add(path, "has no Type"),
     }

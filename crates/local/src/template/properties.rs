@@ -140,8 +140,7 @@ impl<'m> Properties<'m> {
     /// Refuses whatever is left.
     pub(super) fn finish(self) {
         for key in self.rest.keys() {
-            self.mistakes
-                .add(&format!("{}.{key}", self.path), "is not known to the local stack");
+            self.mistakes.add(&format!("{}.{key}", self.path), "is not known to the local stack");
         }
     }
 }

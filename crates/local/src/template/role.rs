@@ -34,10 +34,8 @@ fn read_statement(mut statement: Properties<'_>) -> Statement {
     if statement.required_text("Effect") != "Allow" {
         statement.refuse("Effect", "is not Allow");
     }
-    let read = Statement {
-        actions: statement.texts("Action"),
-        resources: statement.texts("Resource"),
-    };
+    let read =
+        Statement { actions: statement.texts("Action"), resources: statement.texts("Resource") };
     statement.not_simulated(&["Sid"]);
     statement.finish();
     read

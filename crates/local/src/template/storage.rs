@@ -33,10 +33,8 @@ pub(super) fn read_queue(
             policy.refuse("maxReceiveCount", "is missing");
         }
         policy.finish();
-        redrive = maximum_receive_count.map(|maximum_receive_count| Redrive {
-            dead_letter_queue_arn,
-            maximum_receive_count,
-        });
+        redrive = maximum_receive_count
+            .map(|maximum_receive_count| Redrive { dead_letter_queue_arn, maximum_receive_count });
     }
     let queue = Queue {
         logical_id: logical_id.to_owned(),

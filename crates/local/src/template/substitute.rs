@@ -43,7 +43,10 @@ mod tests {
             pieces("${Bucket.Arn}/payloads/*"),
             [Variable("Bucket.Arn"), Literal("/payloads/*")]
         );
-        assert_eq!(pieces("a${!B}c"), [Literal("a"), Literal("${"), Literal("B"), Literal("}"), Literal("c")]);
+        assert_eq!(
+            pieces("a${!B}c"),
+            [Literal("a"), Literal("${"), Literal("B"), Literal("}"), Literal("c")]
+        );
         assert_eq!(pieces("open ${end"), [Literal("open ${end")]);
         assert_eq!(pieces(""), []);
     }

@@ -1,7 +1,12 @@
 //! Checks the reading of templates: the shipped one whole, the intrinsic functions one by one, and that
 //! what cannot be honoured is refused by name.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,9 +35,7 @@ fn shipped(given: &[(&str, &str)]) -> Result<Description, TemplateError> {
 
 fn mistakes(result: Result<Description, TemplateError>) -> Vec<String> {
     match result {
-        Err(TemplateError::Refused(mistakes)) => {
-            mistakes.iter().map(ToString::to_string).collect()
-        }
+        Err(TemplateError::Refused(mistakes)) => mistakes.iter().map(ToString::to_string).collect(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -79,7 +82,8 @@ fn the_shipped_template_describes_routes_and_the_event_source() {
 #[test]
 fn the_shipped_template_describes_storage_and_roles() {
     let description = shipped(&[]).unwrap();
-    let queue = description.queues.iter().find(|queue| queue.logical_id == "DeliveryQueue").unwrap();
+    let queue =
+        description.queues.iter().find(|queue| queue.logical_id == "DeliveryQueue").unwrap();
     let redrive = queue.redrive.clone().unwrap();
     assert_eq!(redrive.maximum_receive_count, 1000);
     assert!(redrive.dead_letter_queue_arn.ends_with(":relay-local-DeadLetterQueue"));

@@ -116,7 +116,10 @@ async fn a_function_that_cannot_start_is_found_out_at_once() {
     let began = Instant::now();
     let error = FunctionHost::start(settings.clone()).await.err().unwrap();
     assert!(matches!(error, StartError::Initialise { .. }), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(9), "it was noticed by its end, not by the limit");
+    assert!(
+        began.elapsed() < Duration::from_secs(9),
+        "it was noticed by its end, not by the limit"
+    );
     settings.program = "/no/such/program".into();
     let error = FunctionHost::start(settings).await.err().unwrap();
     assert!(matches!(error, StartError::Spawn { .. }), "{error:?}");

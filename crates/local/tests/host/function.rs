@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest a test waits for something that should come about by itself.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Settings of the function under test, with so many seconds and environments.
-pub fn settings(timeout_seconds: u64, maximum_environments: usize) -> FunctionSettings {
+pub(super) fn settings(timeout_seconds: u64, maximum_environments: usize) -> FunctionSettings {
     FunctionSettings {
         label: "tested".to_owned(),
         name: "tested-function".to_owned(),
@@ -28,7 +28,7 @@ pub fn settings(timeout_seconds: u64, maximum_environments: usize) -> FunctionSe
 }
 
 /// Starts the function under test.
-pub async fn start(
+pub(super) async fn start(
     timeout_seconds: u64,
     maximum_environments: usize,
 ) -> Result<FunctionHost, StartError> {
@@ -48,9 +48,8 @@ fn function_under_test() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let serve = async {
-            lambda_runtime::run(service_fn(handle)).await.map_err(std::io::Error::other)
-        };
+        let serve =
+            async { lambda_runtime::run(service_fn(handle)).await.map_err(std::io::Error::other) };
         relay_local::launch::run_function(serve).await;
     });
 }

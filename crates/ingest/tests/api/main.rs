@@ -1,0 +1,23 @@
+//! The ingest API as a client meets it: the real router over the ports in memory, with faults where a
+//! test asks for them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking, and its name says what it is about"
+)]
+
+mod accepting;
+mod bodies;
+mod content_rules;
+mod documents;
+mod faults;
+mod fuzz;
+mod health;
+mod interrupted;
+mod reading;
+mod relay;
+mod routes;
+mod uploads;
+mod validation;
