@@ -20,6 +20,11 @@ pub fn log_to_stdout(logging: &Logging) {
     let _ = if as_text {
         subscriber.without_time().compact().try_init()
     } else {
-        subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        subscriber
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()
     };
 }

@@ -180,10 +180,7 @@ fn group_id(fairness: Fairness, envelope: &Envelope) -> Option<String> {
     }
 }
 
-fn text_attribute(
-    action: &'static str,
-    value: String,
-) -> Result<MessageAttributeValue, PortError> {
+fn text_attribute(action: &'static str, value: String) -> Result<MessageAttributeValue, PortError> {
     MessageAttributeValue::builder()
         .data_type("String")
         .string_value(value)
@@ -213,7 +210,8 @@ mod tests {
     }
 
     fn envelope(target: &str) -> Envelope {
-        let (sender, message) = (SenderId::parse("billing").unwrap(), MessageId::parse("1").unwrap());
+        let (sender, message) =
+            (SenderId::parse("billing").unwrap(), MessageId::parse("1").unwrap());
         Envelope {
             id: RelayId::of(&sender, &message),
             sender_id: sender,

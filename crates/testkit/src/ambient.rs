@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same() {
-        let ambient =
-            || TestAmbient::new(ManualClock::starting_at(Timestamp::from_millis(1)), 42);
+        let ambient = || TestAmbient::new(ManualClock::starting_at(Timestamp::from_millis(1)), 42);
         let (one, other) = (ambient(), ambient());
         for _ in 0..100 {
             let unit = one.unit();

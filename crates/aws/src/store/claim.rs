@@ -65,10 +65,8 @@ impl DynamoStore {
     ) -> Result<Option<State>, PortError> {
         let mut taken = State::unwritten(claim.life.clone(), claim.now);
         taken.attempts = 1;
-        taken.phase = Phase::Processing {
-            lease_id: claim.lease_id.clone(),
-            lease_until: claim.lease_until,
-        };
+        taken.phase =
+            Phase::Processing { lease_id: claim.lease_id.clone(), lease_until: claim.lease_until };
         let mut expression = Expression::default();
         let condition = expression.unchanged(Some(old));
         match self.put(CLAIM, state::write(id, &taken), condition, expression).await? {

@@ -123,10 +123,7 @@ impl Expression {
         self,
     ) -> (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>) {
         let Self { names, values } = self;
-        (
-            (!names.is_empty()).then_some(names),
-            (!values.is_empty()).then_some(values),
-        )
+        ((!names.is_empty()).then_some(names), (!values.is_empty()).then_some(values))
     }
 }
 

@@ -140,6 +140,8 @@ impl<'item> Reader<'item> {
 
     /// A text of JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, attribute: &str) -> Result<T, PortError> {
-        self.parsed(attribute, "the JSON that belongs there", |text| serde_json::from_str(text).ok())
+        self.parsed(attribute, "the JSON that belongs there", |text| {
+            serde_json::from_str(text).ok()
+        })
     }
 }

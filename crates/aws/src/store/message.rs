@@ -49,7 +49,8 @@ fn json<T: Serialize>(value: &T) -> Result<AttributeValue, PortError> {
 /// The message of an item.
 pub(super) fn read(action: &'static str, item: &Item) -> Result<Message, PortError> {
     let reader = Reader::new(action, item);
-    let timestamp = reader.has(name::TIMESTAMP).then(|| reader.text(name::TIMESTAMP)).transpose()?;
+    let timestamp =
+        reader.has(name::TIMESTAMP).then(|| reader.text(name::TIMESTAMP)).transpose()?;
     Ok(Message {
         id: reader.parsed(name::PARTITION, "a relay id", |id| RelayId::parse(id).ok())?,
         sender_id: reader.parsed(name::SENDER_ID, "a sender id", |id| SenderId::parse(id).ok())?,
@@ -62,9 +63,8 @@ pub(super) fn read(action: &'static str, item: &Item) -> Result<Message, PortErr
         body: read_body(&reader)?,
         fingerprint: reader.parsed(name::FINGERPRINT, "a fingerprint", Fingerprint::parse)?,
         timestamp: timestamp.map(str::to_owned),
-        correlation_id: reader.parsed(name::CORRELATION_ID, "a correlation id", |id| {
-            CorrelationId::parse(id).ok()
-        })?,
+        correlation_id: reader
+            .parsed(name::CORRELATION_ID, "a correlation id", |id| CorrelationId::parse(id).ok())?,
         created_at: reader.time(name::CREATED_AT)?,
         expires_at: reader.time(name::EXPIRES_AT_MS)?,
     })

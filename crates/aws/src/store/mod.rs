@@ -41,9 +41,7 @@ use relay_core::identity::RelayId;
 use relay_core::lifecycle::{ClaimRequest, Event, Life, Phase, State};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{
-    Claim, Found, PortError, Recorded, Redriven, Settled, Settlement, Store,
-};
+use relay_core::ports::{Claim, Found, PortError, Recorded, Redriven, Settled, Settlement, Store};
 use relay_core::time::Timestamp;
 
 use self::expression::{Expression, all, any};
@@ -75,11 +73,7 @@ impl DynamoStore {
         Self { client: clients.dynamodb.clone(), table: table.into() }
     }
 
-    async fn state(
-        &self,
-        action: &'static str,
-        id: &RelayId,
-    ) -> Result<Option<State>, PortError> {
+    async fn state(&self, action: &'static str, id: &RelayId) -> Result<Option<State>, PortError> {
         let item = self.get(action, &Key::state(id)).await?;
         item.map(|item| state::read(action, &item)).transpose()
     }

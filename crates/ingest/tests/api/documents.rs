@@ -70,7 +70,8 @@ async fn every_path_of_the_openapi_document_is_answered_and_in_the_api_document(
 async fn a_problem_names_a_page_that_exists() {
     let relay = Relay::new();
     let answer = relay.get("/nothing").await;
-    let Value::String(page) = &answer.json["type"] else { panic!("a problem has a type") };
-    let path = format!("{}/../..{page}", env!("CARGO_MANIFEST_DIR"));
+    let Value::String(kind) = &answer.json["type"] else { panic!("a problem has a type") };
+    let page = kind.strip_prefix("urn:webhook-relay:").unwrap();
+    let path = format!("{}/../../docs/errors/{page}.md", env!("CARGO_MANIFEST_DIR"));
     assert!(std::path::Path::new(&path).exists(), "{page}");
 }

@@ -114,6 +114,15 @@ impl SqsServer {
         Ok(QueueAddress { url: self.service.queue_url(name), arn: self.service.identity.arn(name) })
     }
 
+    /// Makes every received message of a queue visible at once. For a queue whose only consumer ended
+    /// with an earlier run of this process: nobody is left who could use the receipts.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release_received(&self, name: &str) -> Result<(), SqsError> {
+        self.service.release_received(name).await
+    }
+
     /// Ends long polls, lets running calls finish, and closes the store.
     pub async fn shutdown(self) {
         self.server.stop().await;

@@ -72,6 +72,14 @@ impl Services {
                 .await
                 .map_err(|error| StackError::Sqs(format!("queue {}: {error}", queue.name)))?;
         }
+        // The event source of an earlier run ended with its process, and with it whatever it had
+        // handed out. On AWS it outlives the workers; here a restart need not wait for the queue's
+        // visibility timeout. Messages that wait for a retry come early and are sent back to wait.
+        for source in &description.event_sources {
+            self.sqs.release_received(&source.queue_name).await.map_err(|error| {
+                StackError::Sqs(format!("queue {}: {error}", source.queue_name))
+            })?;
+        }
         for bucket in &description.buckets {
             self.s3.create_bucket(&bucket.name)?;
         }

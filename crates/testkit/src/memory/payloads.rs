@@ -99,9 +99,9 @@ impl Payloads for MemoryPayloads {
     async fn open(&self, pointer: &Pointer) -> Result<ByteStream, OpenError> {
         let found = self.with(|objects| objects.get(&pointer.key).cloned());
         let body = found.ok_or(OpenError::Missing)?;
-        let pieces = (0..body.len()).step_by(PIECE_BYTES).map(move |start| {
-            Ok(body.slice(start..body.len().min(start + PIECE_BYTES)))
-        });
+        let pieces = (0..body.len())
+            .step_by(PIECE_BYTES)
+            .map(move |start| Ok(body.slice(start..body.len().min(start + PIECE_BYTES))));
         Ok(futures::stream::iter(pieces).boxed())
     }
 

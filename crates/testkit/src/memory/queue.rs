@@ -108,8 +108,7 @@ impl MemoryQueue {
 }
 
 fn check(action: &'static str, text: &str) -> Result<(), PortError> {
-    let refuse =
-        |reason: &str| Err(PortError::Unavailable { action, reason: reason.to_owned() });
+    let refuse = |reason: &str| Err(PortError::Unavailable { action, reason: reason.to_owned() });
     if text.len() > MESSAGE_BYTES_MAX {
         return refuse("the text is longer than 1 MiB");
     }
@@ -144,9 +143,8 @@ impl Queue for MemoryQueue {
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
         let now = self.clock.now();
         self.with(|items| {
-            let is_last = |item: &&mut Item| {
-                item.receipt.as_ref() == Some(receipt) && now < item.visible_at
-            };
+            let is_last =
+                |item: &&mut Item| item.receipt.as_ref() == Some(receipt) && now < item.visible_at;
             if let Some(item) = items.waiting.iter_mut().find(is_last) {
                 item.visible_at = now.plus(whole_seconds(wait.min(HIDDEN_MAX)));
             }

@@ -60,25 +60,27 @@ impl Records {
         }
     }
 
-    /// The state that counts for the acceptance, PENDING if none does.
-    fn counting(&self, id: &RelayId, life: &Life, now: Timestamp) -> State {
+    /// The stored state, if it counts for the acceptance.
+    fn counting(&self, id: &RelayId, life: &Life, now: Timestamp) -> Option<State> {
         let kept = self.states.get(id);
-        kept.filter(|state| state.counts_for(&life.accepted_id, now))
-            .cloned()
-            .unwrap_or_else(|| State::unwritten(life.clone(), now))
+        kept.filter(|state| state.counts_for(&life.accepted_id, now)).cloned()
     }
 
     fn find(&self, id: &RelayId, now: Timestamp) -> Option<Found> {
         let message = self.messages.get(id).filter(|message| now < message.expires_at)?.clone();
-        let mut state = self.counting(id, &message.first_life(), now);
-        if !self.states.get(id).is_some_and(|kept| *kept == state) {
-            state.updated_at = message.created_at;
-        }
+        let life = message.first_life();
+        let state = self
+            .counting(id, &life, now)
+            .unwrap_or_else(|| State::unwritten(life, message.created_at));
         Some(Found { message, state })
     }
 
+    fn state_for(&self, id: &RelayId, life: &Life, now: Timestamp) -> State {
+        self.counting(id, life, now).unwrap_or_else(|| State::unwritten(life.clone(), now))
+    }
+
     fn mark_queued(&mut self, id: &RelayId, life: &Life, now: Timestamp) {
-        let mut state = self.counting(id, life, now);
+        let mut state = self.state_for(id, life, now);
         if is_of(&state, life) && state.phase.status().after(Event::Enqueued).is_some() {
             (state.life, state.phase, state.updated_at) = (life.clone(), Phase::Queued, now);
             self.states.insert(id.clone(), state);
@@ -104,10 +106,8 @@ impl Records {
         };
         state.life = claim.life.clone();
         state.attempts += 1;
-        state.phase = Phase::Processing {
-            lease_id: claim.lease_id.clone(),
-            lease_until: claim.lease_until,
-        };
+        state.phase =
+            Phase::Processing { lease_id: claim.lease_id.clone(), lease_until: claim.lease_until };
         state.updated_at = claim.now;
         self.states.insert(id.clone(), state.clone());
         ours(&state, claim)
@@ -147,7 +147,7 @@ impl Records {
         reason: DeadReason,
         now: Timestamp,
     ) -> Settled {
-        let mut state = self.counting(id, life, now);
+        let mut state = self.state_for(id, life, now);
         if !is_of(&state, life) {
             return Settled::Lost;
         }
@@ -167,10 +167,9 @@ impl Records {
                 state.outcomes = with_attempt(state.outcomes, lost);
             }
             Phase::Pending | Phase::Queued | Phase::Retrying { .. } => {}
-            Phase::Processing { .. }
-            | Phase::Delivered
-            | Phase::Dead { .. }
-            | Phase::Cancelled => return Settled::Lost,
+            Phase::Processing { .. } | Phase::Delivered | Phase::Dead { .. } | Phase::Cancelled => {
+                return Settled::Lost;
+            }
         }
         state.phase = Phase::Dead { reason, buried: false };
         state.updated_at = now;
@@ -189,10 +188,7 @@ impl Records {
     }
 
     fn redrive(&mut self, id: &RelayId, life: &Life, now: Timestamp) -> Redriven {
-        let counting = |state: &&State| state.counts_for(&life.accepted_id, now);
-        let Some(state) = self.states.get(id).filter(counting) else {
-            return Redriven::NotDead;
-        };
+        let Some(state) = self.counting(id, life, now) else { return Redriven::NotDead };
         let next = life.generation.next();
         match &state.phase {
             Phase::Dead { .. } if state.life.generation == life.generation => {
@@ -200,9 +196,7 @@ impl Records {
                 self.states.insert(id.clone(), State::unwritten(next.clone(), now));
                 Redriven::Pending(next)
             }
-            Phase::Pending if state.life.generation == next => {
-                Redriven::Pending(state.life.clone())
-            }
+            Phase::Pending if state.life.generation == next => Redriven::Pending(state.life),
             Phase::Pending
             | Phase::Queued
             | Phase::Processing { .. }

@@ -44,6 +44,21 @@ impl Service {
         Ok(())
     }
 
+    /// Makes what was received and neither deleted nor handed back visible (see
+    /// [`crate::sqs::SqsServer`]).
+    pub(in crate::sqs) async fn release_received(&self, name: &str) -> Result<(), SqsError> {
+        let (queue, now) = (name.to_owned(), self.now_millis());
+        let released = self.writer.run(move |store| store.release_received(&queue, now)).await?;
+        if released > 0 {
+            tracing::info!(
+                queue = name,
+                released,
+                "messages of an earlier run are handed out again"
+            );
+        }
+        Ok(())
+    }
+
     pub(super) async fn get_queue_url(
         &self,
         request: QueueByName,

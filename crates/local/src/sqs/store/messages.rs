@@ -84,6 +84,22 @@ impl Store {
         Ok(())
     }
 
+    /// Makes every received message of the queue visible at once, and says how many there were.
+    pub(in crate::sqs) fn release_received(
+        &self,
+        queue: &str,
+        now_millis: i64,
+    ) -> Result<usize, SqsError> {
+        let released = self
+            .connection
+            .prepare_cached(
+                "UPDATE messages SET visible_at = ?2
+                 WHERE queue = ?1 AND received = 1 AND visible_at > ?2",
+            )?
+            .execute(params![queue, now_millis])?;
+        Ok(released)
+    }
+
     /// Hides a message in flight for `timeout_seconds` from now; zero makes it visible at once.
     /// In total a message stays hidden for at most twelve hours from its receipt.
     pub(in crate::sqs) fn change_visibility(

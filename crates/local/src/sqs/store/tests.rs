@@ -95,3 +95,14 @@ async fn a_call_that_fails_takes_back_what_it_wrote_and_nothing_else() {
     drop(writer);
     thread.join().unwrap();
 }
+
+#[test]
+fn released_messages_are_received_again() {
+    let store = store();
+    let queue = store.queue("q").unwrap();
+    store.send(&queue, &message("one"), 0).unwrap();
+    assert_eq!(receive(&store).messages.len(), 1);
+    assert_eq!(receive(&store).messages.len(), 0);
+    assert_eq!(store.release_received("q", 0).unwrap(), 1);
+    assert_eq!(receive(&store).messages.len(), 1);
+}

@@ -1,0 +1,113 @@
+//! A running stack, which ends with the test that started it, however that one ends.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::{Launch, SOON, signal, until};
+
+/// How long a stack may take to be ready, on a machine that also compiles.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Start of the line that says so.
+const READY: &str = "relay ready on ";
+/// Ends the stack and removes its folder once the other end of its standard input is gone. A static is
+/// never dropped, and a killed test drops nothing at all.
+const GUARD: &str = "read -r word && exit 0; kill -9 \"$1\"; rm -rf -- \"$2\"";
+
+/// A running stack.
+pub(crate) struct Stack {
+    /// `http://127.0.0.1:<port>` of the relay.
+    pub(crate) url: String,
+    /// The same of the demo receiver.
+    pub(crate) receiver_url: String,
+    /// The variables in the file to source.
+    pub(crate) environment: BTreeMap<String, String>,
+    launch: Launch,
+    child: Child,
+    guard: Option<ChildStdin>,
+}
+
+impl Stack {
+    /// Waits for the line that the started program prints when it is ready.
+    pub(super) fn when_ready(launch: Launch, mut child: Child) -> Self {
+        let guard = guard(&child, &launch);
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let (sender, lines) = mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Nobody listens after the first line; the rest is read so that nothing blocks.
+                let _ = sender.try_send(line);
+            }
+        });
+        let line = lines.recv_timeout(READY_WITHIN).unwrap_or_else(|error| {
+            let log = std::fs::read_to_string(launch.log()).unwrap_or_default();
+            panic!("the stack is not ready ({error}); it said:\n{log}")
+        });
+        let url = line.strip_prefix(READY).unwrap_or_else(|| panic!("the first line is {line:?}"));
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        let file = std::fs::read_to_string(launch.data_folder().join("env"));
+        let environment = exports(&file.expect("a ready stack has written its env file"));
+        let receiver_url = environment["RELAY_RECEIVER_URL"].clone();
+        let guard = Some(guard);
+        Self { url: url.to_owned(), receiver_url, environment, launch, child, guard }
+    }
+
+    /// The address of something on the demo receiver, such as `/demo/ok`.
+    pub(crate) fn target(&self, path: &str) -> String {
+        format!("{}{path}", self.receiver_url)
+    }
+
+    /// What the stack and its functions have said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.launch.log()).expect("the stack has a log")
+    }
+
+    /// The same again on the same data and ports, once this one has ended.
+    pub(crate) fn again(&self) -> Launch {
+        self.launch.clone().ports_of(self)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a process of ours can be killed");
+        self.child.wait().expect("a killed process ends");
+    }
+
+    /// SIGTERM, and how the program ended.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        assert!(signal(self.child.id(), "TERM"));
+        let child = &mut self.child;
+        until("the end after SIGTERM", SOON, async || child.try_wait().expect("it is ours")).await
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(mut guard) = self.guard.take() {
+            let _ = guard.write_all(b"done\n");
+        }
+    }
+}
+
+fn guard(stack: &Child, launch: &Launch) -> ChildStdin {
+    let mut command = Command::new("sh");
+    command.args(["-c", GUARD, "sh", &stack.id().to_string()]).arg(launch.folder());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut guard = command.spawn().expect("there is a shell");
+    guard.stdin.take().expect("standard input is piped")
+}
+
+/// Reads `export NAME='value'` lines.
+fn exports(text: &str) -> BTreeMap<String, String> {
+    let export = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+        Some((name.to_owned(), value.replace(r"'\''", "'")))
+    };
+    text.lines().filter_map(export).collect()
+}
