@@ -8,17 +8,17 @@ use crate::support::{
     Client, Launch, Queues, SOON, is_running, message, signal, template_with, until,
 };
 
-/// How long a killed delivery takes to come back here: the queue hides its message for 10 s, the lease
-/// ends before that. Four times that, for a machine that is busy.
+/// How long a killed delivery takes to come back here: the queue hides its message for 13 s, the lease
+/// ends before that. Three times that, for a machine that is busy.
 pub(crate) const COMES_BACK_WITHIN: Duration = Duration::from_secs(40);
 
 /// The stack with every time made short that a killed worker leaves to wait for: the visibility timeout
-/// (10 s, from 780), the function's timeout (10 s, from 120), the lease (9 s: 3 s for the attempt, next to
-/// nothing for its body, and 5 s to settle).
+/// (13 s, from 780), the function's timeout (13 s, from 120), the lease (12 s: 3 s for the attempt, next
+/// to nothing for its body, and 8 s to settle).
 pub(crate) fn quick_to_recover(name: &str) -> Launch {
     let template = template_with(&[
-        ("VisibilityTimeout: 780", "VisibilityTimeout: 10"),
-        ("Timeout: 120", "Timeout: 10"),
+        ("VisibilityTimeout: 780", "VisibilityTimeout: 13"),
+        ("Timeout: 120", "Timeout: 13"),
     ]);
     Launch::new(name)
         .template(&template)
@@ -26,7 +26,7 @@ pub(crate) fn quick_to_recover(name: &str) -> Launch {
         .setting("DELIVERY_TIMEOUT_SECONDS", "3")
         .setting("DELIVERY_CONNECT_TIMEOUT_SECONDS", "1")
         .setting("PAYLOAD_BYTES_MAX", "1024")
-        .setting("DELIVERY_LEASE_SECONDS", "9")
+        .setting("DELIVERY_LEASE_SECONDS", "12")
         .setting("RETRY_BASE_SECONDS", "0.5")
 }
 

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::crashes::{COMES_BACK_WITHIN, quick_to_recover};
 use crate::support::{
-    Client, Launch, OwnReceiver, Random, SOON, Stack, is_running, message, until,
+    Client, Launch, OwnReceiver, Process, Random, SOON, Stack, is_running, message, ready_url,
+    signal, until,
 };
 
 /// Messages posted in one run.
@@ -152,11 +153,9 @@ async fn f35_a_second_start_on_the_same_data_says_so_and_ends() {
     let launch = Launch::new("second");
     let stack = launch.start();
     let client = Client::of(&stack);
-    let second = launch.clone();
-    let output = tokio::task::spawn_blocking(move || second.spawn().wait_with_output());
-    let output = output.await.unwrap().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing is ready");
+    let mut second = Process(launch.spawn());
+    assert_eq!(ready_url(&mut second.0), None, "nothing is ready");
+    assert_eq!(second.ended().await.code(), Some(1));
     let folder = launch.data_folder();
     let log = stack.log();
     let said = log.lines().find(|line| line.contains("another relay is running"));
@@ -171,15 +170,11 @@ async fn an_ephemeral_stack_leaves_nothing_behind() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_relay-local"));
     command.env_clear().env("TMPDIR", folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(Stdio::null()).args(["--ephemeral", "--port", "0", "--receiver-port", "0"]);
-    let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
-    assert!(line.starts_with("relay ready on http://127.0.0.1:"), "{line}");
+    let mut ephemeral = Process(command.spawn().unwrap());
+    assert!(ready_url(&mut ephemeral.0).is_some());
     let entries = || std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(entries(), 1, "it keeps its data where temporary things are kept");
-    assert!(crate::support::signal(child.id(), "TERM"));
-    let status = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert!(signal(ephemeral.0.id(), "TERM"));
+    assert_eq!(ephemeral.ended().await.code(), Some(0));
     assert_eq!(entries(), 0);
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let allow = AllowList::parse(&arguments.destination_allow)
         .map_err(|error| Failure::Usage(format!("--destination-allow: {error}")))?;
     let lookup = Given::parse(&arguments.resolve)?;
-    let policy = DestinationPolicy { allow, never: Vec::new() };
+    let policy = DestinationPolicy::new(allow, None);
     let headers = arguments.headers.as_deref().map(header_pairs).transpose()?;
     let judgement = judge(&arguments.url, headers.as_deref(), &policy, &lookup).await;
     print(&arguments, &judgement);

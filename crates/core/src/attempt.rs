@@ -8,6 +8,10 @@ use crate::time::Timestamp;
 /// What the relay calls itself to targets.
 pub const USER_AGENT: &str = concat!("webhook-relay/", env!("CARGO_PKG_VERSION"));
 
+/// What an attempt needs besides its own time: its result is written, with the retries of that write. The adapters
+/// give one call at most 7 s.
+pub const SETTLE_TIME: Duration = Duration::from_secs(8);
+
 /// The headers of an attempt: the client's, and those of the relay, which the client cannot choose.
 /// `signature` is the value of `webhook-signature`, for senders that have a secret.
 pub fn headers(

@@ -96,7 +96,7 @@ mod tests {
         check(1, Ok(503), "", expect!["retry in 10 s as attempt 2"]);
         check(2, Ok(503), "", expect!["retry in 30 s as attempt 3"]);
         check(3, Ok(503), "", expect!["dead: attempts_exhausted"]);
-        check(1, Ok(503), "120", expect!["retry in 120 s as attempt 2"]);
+        check(1, Ok(503), "120", expect!["retry in 125 s as attempt 2"]);
         check(1, Ok(429), "2", expect!["retry in 10 s as attempt 2"]);
         check(1, Ok(503), "31536000", expect!["dead: deadline_passed"]);
         check(1, Ok(302), "", expect!["dead: redirected"]);

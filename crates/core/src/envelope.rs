@@ -87,6 +87,13 @@ enum WireBody {
 }
 
 #[derive(Deserialize)]
+struct Identity {
+    id: RelayId,
+    #[serde(flatten)]
+    life: Life,
+}
+
+#[derive(Deserialize)]
 struct VersionOnly {
     v: u32,
 }
@@ -173,6 +180,12 @@ impl Envelope {
         })
     }
 
+    /// Which message and life an unreadable item belongs to, if that much of it can be read.
+    pub fn identity_in(text: &str) -> Option<(RelayId, Life)> {
+        let identity: Identity = serde_json::from_str(text).ok()?;
+        Some((identity.id, identity.life))
+    }
+
     /// The attributes beside the text, for consoles and filters.
     pub fn attributes(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -255,6 +268,15 @@ mod tests {
     fn unknown_fields_are_ignored() {
         let text = FIRST.replacen('{', r#"{"trace":{"x":1},"#, 1);
         assert!(Envelope::from_json(&text).is_ok());
+    }
+
+    #[test]
+    fn f14_an_unreadable_item_may_still_say_whose_it_is() {
+        let envelope = envelope(Body::Inline(Bytes::new()));
+        let text = envelope.to_json().replace("bodyText", "bodyOfAnotherKind");
+        assert!(Envelope::from_json(&text).is_err());
+        assert_eq!(Envelope::identity_in(&text), Some((envelope.id, envelope.life)));
+        assert_eq!(Envelope::identity_in(r#"{"v":1}"#), None);
     }
 
     #[test]

@@ -36,14 +36,16 @@ impl Jitter {
 impl RetryPolicy {
     /// The wait after failed attempt number `attempt` (from 1): `base · factor^(attempt-1)`, at most
     /// `delay_max`, of which jitter takes up to half; never less than what the target asked for with
-    /// `Retry-After`, as far as that is within `delay_max`.
+    /// `Retry-After`, as far as that is within `delay_max`. Jitter is added to what was asked for: a
+    /// target that names one time to everybody is not called by everybody at that time.
     pub fn delay(&self, attempt: u32, jitter: Jitter, retry_after: Option<Duration>) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.base.as_secs_f64() * self.factor.powi(exponent);
         let step =
             Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.delay_max);
-        let jittered = step / 2 + jitter.part_of(step / 2);
-        jittered.max(retry_after.unwrap_or_default().min(self.delay_max))
+        let spread = jitter.part_of(step / 2);
+        let asked = retry_after.map_or(Duration::ZERO, |asked| asked.saturating_add(spread));
+        (step / 2 + spread).max(asked.min(self.delay_max))
     }
 }
 

@@ -32,6 +32,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// This point and `wait` less; stops at the epoch.
+    #[must_use]
+    pub fn minus(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long it is from `earlier` until this point; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -42,9 +48,43 @@ impl Timestamp {
     /// # Errors
     /// When the text is not RFC 3339 or lies before 1970.
     pub fn parse_rfc3339(text: &str) -> Result<Self, NotATime> {
+        // The parser takes more than RFC 3339 does, notes in brackets of any length among it.
+        if !is_rfc3339(text) {
+            return Err(NotATime);
+        }
         let parsed: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
         u64::try_from(parsed.as_millisecond()).map(Self).map_err(|_| NotATime)
     }
+}
+
+/// Digits of a fraction of a second that are taken: nanoseconds.
+const FRACTION_DIGITS_MAX: usize = 9;
+
+/// Whether the text has the form of RFC 3339 section 5.6 (`date-time`).
+fn is_rfc3339(text: &str) -> bool {
+    let has_form = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't'),
+                other => byte == other,
+            })
+    };
+    let Some((seconds, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let offset = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let offset = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            if !(1..=FRACTION_DIGITS_MAX).contains(&(fraction.len() - offset.len())) {
+                return false;
+            }
+            offset
+        }
+    };
+    has_form(seconds, "0000-00-00T00:00:00")
+        && (matches!(offset, "Z" | "z") || has_form(offset, "+00:00") || has_form(offset, "-00:00"))
 }
 
 /// The text is not an RFC 3339 date and time since 1970.
@@ -75,7 +115,23 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "yesterday", "2026-11-21", "2026-11-21T05:00:00", "1969-12-31T23:59:59Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-11-21",
+            "2026-11-21T05:00:00",
+            "1969-12-31T23:59:59Z",
+            "2026-11-21T05:00:00Z[UTC]",
+            "2026-11-21T05Z",
+            "20261121T050000Z",
+            "2026-11-21 05:00:00Z",
+            "2026-11-21T05:00:00,5Z",
+            "+002026-11-21T05:00:00Z",
+            "2026-11-21T05:00:00.Z",
+            "2026-11-21T05:00:00.0123456789Z",
+            "2026-13-21T05:00:00Z",
+            "2026-11-21T05:00:00+1:00",
+        ] {
             assert_eq!(Timestamp::parse_rfc3339(text), Err(NotATime), "{text}");
         }
     }

@@ -2,7 +2,6 @@
 //! that knows which services stand behind the ports.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -14,10 +13,6 @@ use tower::ServiceExt;
 use crate::accept::Ports;
 use crate::event::{Answer, Event};
 use crate::router::router;
-
-/// Where Lambda tells a function the address of its Runtime API: whoever could send requests there
-/// could answer in the function's name.
-const RUNTIME_API_VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Why the function did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +46,9 @@ pub async fn run() -> Result<(), StartError> {
         ambient: Arc::new(SystemAmbient),
     };
     relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads).await;
-    let destinations = DestinationPolicy {
-        allow: settings.destination_allow.clone(),
-        never: lookup(RUNTIME_API_VARIABLE)
-            .and_then(|address| address.parse::<SocketAddr>().ok())
-            .into_iter()
-            .collect(),
-    };
+    let runtime_api = lookup("AWS_LAMBDA_RUNTIME_API");
+    let destinations =
+        DestinationPolicy::new(settings.destination_allow.clone(), runtime_api.as_deref());
     let router = router(ports, &settings, destinations);
     let handle = service_fn(move |event: LambdaEvent<Event>| {
         let router = router.clone();

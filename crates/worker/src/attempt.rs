@@ -26,10 +26,10 @@ impl Worker {
         attempt::timeout(self.rules.timeout, bytes_read, self.rules.bytes_per_second_min)
     }
 
-    /// Sends the message once. Whatever happens is an outcome.
-    pub(crate) async fn send(&self, envelope: &Envelope, number: u32) -> Outcome {
+    /// Sends the message once, and is over at `ends`. Whatever happens is an outcome.
+    pub(crate) async fn send(&self, envelope: &Envelope, number: u32, ends: Timestamp) -> Outcome {
         let started_at = self.ports.ambient.now();
-        let timeout = self.attempt_timeout(envelope);
+        let timeout = self.attempt_timeout(envelope).min(ends.since(started_at));
         let prepared =
             tokio::time::timeout(timeout, self.prepare(envelope, number, started_at)).await;
         let not_sent = |error| Outcome {

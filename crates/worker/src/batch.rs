@@ -72,10 +72,13 @@ impl Worker {
     /// Delivers one item; a panic fails it and no other (F14).
     async fn deliver_alone<'a>(&self, item: &'a Item, ends: Timestamp) -> (&'a Item, Told) {
         let delivery = AssertUnwindSafe(self.deliver(item, ends)).catch_unwind();
-        let told = delivery.await.unwrap_or_else(|_panic| {
-            tracing::error!(item_id = item.item_id, "delivery panicked");
-            Told::HandedBack
-        });
+        let told = match delivery.await {
+            Ok(told) => told,
+            Err(_panic) => {
+                tracing::error!(item_id = item.item_id, "delivery panicked");
+                self.hand_back_after_panic(item).await
+            }
+        };
         (item, told)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use relay_core::envelope::Envelope;
+use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope};
 use relay_core::identity::Generation;
 use relay_core::lifecycle::{Life, State};
 use relay_core::outcome::DeadReason;
@@ -29,17 +29,29 @@ impl Worker {
         Ok(Next::Acknowledge)
     }
 
-    /// Puts an item that nobody can read where an operator finds it (F14).
+    /// Puts an item that nobody can read where an operator finds it (F14). If it says whose it is, that
+    /// message is dead too.
     pub(crate) async fn bury_malformed(
         &self,
         item: &Item,
         reason: &str,
     ) -> Result<Next, PortError> {
-        let attributes = vec![
+        let now = self.ports.ambient.now();
+        let identity = Envelope::identity_in(&item.text);
+        if let Some((id, life)) = &identity {
+            self.ports.store.give_up(id, life, DeadReason::Malformed, now).await?;
+        }
+        let mut attributes = vec![
             ("reason", DeadReason::Malformed.as_str().to_owned()),
             ("detail", reason.to_owned()),
         ];
+        if let Some((_, life)) = &identity {
+            attributes.push((DEAD_LETTER_ATTRIBUTE, life.generation.to_string()));
+        }
         self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
+        if let Some((id, life)) = &identity {
+            self.ports.store.mark_buried(id, life, now).await?;
+        }
         tracing::error!(item_id = item.item_id, reason, "item is malformed");
         Ok(Next::Acknowledge)
     }
@@ -54,7 +66,7 @@ impl Worker {
         let now = self.ports.ambient.now();
         let life = Life { generation, ..envelope.life.clone() };
         match self.ports.store.redrive(&envelope.id, &life, now).await? {
-            Redriven::NotDead => {}
+            Redriven::NotDead => tracing::info!(id = %envelope.id, "nothing to redrive"),
             Redriven::Pending(life) => {
                 let fresh = Envelope { life, ..envelope.clone() };
                 self.ports.queue.send(&fresh, Duration::ZERO).await?;

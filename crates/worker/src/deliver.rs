@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use relay_core::attempt::SETTLE_TIME;
 use relay_core::decide::decide;
 use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::identity::{Generation, LeaseId};
@@ -29,8 +30,17 @@ const UNSTARTED_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long after another worker's hold, or after the due time, a copy comes back: hosts' clocks
 /// differ.
 const CLOCK_MARGIN: Duration = Duration::from_secs(1);
-/// What an attempt needs after its own time: one write with its retries, and the word to the queue.
-const SETTLE_MARGIN: Duration = Duration::from_secs(5);
+/// An item whose record cannot be read comes back after this long: a fault like that passes with a
+/// deployment, not by itself.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(300);
+/// An item that again and again finds no room in an invocation waits this many times longer at most.
+const UNSTARTED_WAITS_MAX: u32 = 60;
+/// A message is given up this long before its record expires, whatever its deadline: what has expired
+/// can no longer be noted, shown or redriven. No copy is hidden for longer.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(1800);
+/// How often the result of an attempt is written before the attempt is left without one. Each try is
+/// retried by the store itself.
+const SETTLE_TRIES: usize = 3;
 /// Receipts of one item after which a fresh copy goes on in its place: half of what the queue's own
 /// redrive policy allows, which counts receipts and knows nothing of attempts.
 const RECEIPTS_MAX: u32 = 500;
@@ -70,6 +80,9 @@ pub(crate) enum Next {
     After(Duration),
     /// It comes back at this time.
     At(Timestamp),
+    /// Its record cannot be read. It comes back as it is, never as a fresh copy: the queue's own
+    /// redrive policy is its last net.
+    Unreadable,
 }
 
 /// The world outside.
@@ -132,7 +145,10 @@ impl Worker {
         };
         let next = next.unwrap_or_else(|error| {
             tracing::error!(item_id = item.item_id, %error, "item handed back");
-            Next::After(OWN_TROUBLE_WAIT + self.jitter_of(OWN_TROUBLE_WAIT))
+            match error {
+                PortError::Unavailable { .. } => self.after_trouble(),
+                PortError::Corrupt { .. } => Next::Unreadable,
+            }
         });
         self.tell(item, next).await
     }
@@ -146,6 +162,7 @@ impl Worker {
     ) -> Result<Next, PortError> {
         let now = self.ports.ambient.now();
         if now >= envelope.life.expires_at {
+            tracing::warn!(id = %envelope.id, "item of an expired message dropped");
             return Ok(Next::Acknowledge);
         }
         if let Some(generation) = item.dead_letter {
@@ -156,12 +173,14 @@ impl Worker {
         {
             return self.follow(envelope, item, &state).await;
         }
-        if now.plus(self.attempt_timeout(envelope) + SETTLE_MARGIN) >= invocation_ends {
-            return Ok(Next::After(self.jitter_of(UNSTARTED_WAIT_MAX)));
+        if now.plus(self.attempt_timeout(envelope) + SETTLE_TIME) >= invocation_ends {
+            let waits = item.receipts.clamp(1, UNSTARTED_WAITS_MAX);
+            return Ok(Next::After(self.jitter_of(UNSTARTED_WAIT_MAX * waits)));
         }
         match self.claim(envelope, now).await? {
             Claim::Ours(lease) => {
-                let settled = self.attempt(envelope, lease).await?;
+                let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
+                let settled = self.attempt(envelope, lease, ends).await?;
                 self.after_settling(envelope, item, settled).await
             }
             Claim::Exhausted => {
@@ -170,8 +189,11 @@ impl Worker {
             }
             Claim::AlreadyFinal(state) => self.follow(envelope, item, &state).await,
             Claim::HeldByOther { until } | Claim::NotYet { until } => Ok(self.soon_after(until)),
-            Claim::Superseded(_) => Ok(Next::Acknowledge),
-            Claim::Ahead => Ok(Next::After(OWN_TROUBLE_WAIT)),
+            Claim::Superseded(_) => {
+                tracing::info!(id = %envelope.id, "item of an earlier generation dropped");
+                Ok(Next::Acknowledge)
+            }
+            Claim::Ahead => Ok(self.after_trouble()),
         }
     }
 
@@ -186,9 +208,14 @@ impl Worker {
         self.ports.store.claim(&envelope.id, &claim).await
     }
 
-    /// One attempt under a lease: send, decide, settle.
-    async fn attempt(&self, envelope: &Envelope, lease: Lease) -> Result<Settled, PortError> {
-        let outcome = self.send(envelope, lease.attempt).await;
+    /// One attempt under a lease, over at `ends`: send, decide, settle.
+    async fn attempt(
+        &self,
+        envelope: &Envelope,
+        lease: Lease,
+        ends: Timestamp,
+    ) -> Result<Settled, PortError> {
+        let outcome = self.send(envelope, lease.attempt, ends).await;
         let now = self.ports.ambient.now();
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());
@@ -216,7 +243,19 @@ impl Worker {
             decision,
             now,
         };
-        self.ports.store.settle(&settlement).await
+        self.settle(&settlement).await
+    }
+
+    /// Writes a result. It is worth more than one try: without it the target is called again.
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
+        let mut settled = self.ports.store.settle(settlement).await;
+        for _ in 1..SETTLE_TRIES {
+            if settled.is_ok() {
+                break;
+            }
+            settled = self.ports.store.settle(settlement).await;
+        }
+        settled
     }
 
     async fn give_up(&self, envelope: &Envelope, reason: DeadReason) -> Result<Settled, PortError> {
@@ -253,7 +292,7 @@ impl Worker {
             }
             Phase::Retrying { not_before } => Ok(Next::At(*not_before)),
             Phase::Processing { lease_until, .. } => Ok(self.soon_after(*lease_until)),
-            Phase::Pending | Phase::Queued => Ok(Next::After(OWN_TROUBLE_WAIT)),
+            Phase::Pending | Phase::Queued => Ok(self.after_trouble()),
         }
     }
 
@@ -264,8 +303,11 @@ impl Worker {
             Next::Acknowledge => return Told::Acknowledged,
             Next::After(wait) => wait,
             Next::At(until) => until.since(self.ports.ambient.now()),
+            Next::Unreadable => UNREADABLE_WAIT,
         };
-        if item.receipts > RECEIPTS_MAX && self.send_fresh_copy(item, wait).await {
+        // A fresh copy carries no attributes: a redriven dead letter would turn into a plain one.
+        let may_go_on = next != Next::Unreadable && item.dead_letter.is_none();
+        if item.receipts > RECEIPTS_MAX && may_go_on && self.send_fresh_copy(item, wait).await {
             return Told::Acknowledged;
         }
         if let Err(error) = self.ports.queue.postpone(&item.receipt, wait).await {
@@ -283,7 +325,18 @@ impl Worker {
     }
 
     pub(crate) fn deadline(&self, envelope: &Envelope) -> Timestamp {
-        envelope.life.generation_started_at.plus(self.rules.deadline)
+        let last = envelope.life.expires_at.minus(EXPIRY_MARGIN);
+        envelope.life.generation_started_at.plus(self.rules.deadline).min(last)
+    }
+
+    /// An item whose delivery panicked is held until its lease has ended.
+    pub(crate) async fn hand_back_after_panic(&self, item: &Item) -> Told {
+        let held_until = self.ports.ambient.now().plus(self.rules.lease);
+        self.tell(item, self.soon_after(held_until)).await
+    }
+
+    fn after_trouble(&self) -> Next {
+        Next::After(OWN_TROUBLE_WAIT + self.jitter_of(OWN_TROUBLE_WAIT))
     }
 
     fn soon_after(&self, until: Timestamp) -> Next {

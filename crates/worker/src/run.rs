@@ -1,6 +1,5 @@
 //! Brings the worker up on the Lambda runtime: settings, adapters, then one invocation after another.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -55,10 +54,8 @@ async fn invoke(
 
 async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
     let clients = Clients::from_env().await;
-    let policy = DestinationPolicy {
-        allow: settings.destination_allow.clone(),
-        never: runtime_api().into_iter().collect(),
-    };
+    let runtime_api = std::env::var("AWS_LAMBDA_RUNTIME_API").ok();
+    let policy = DestinationPolicy::new(settings.destination_allow.clone(), runtime_api.as_deref());
     let store = DynamoStore::new(&clients, settings.table.clone());
     let queue = SqsQueue::new(
         &clients,
@@ -92,9 +89,4 @@ fn rules(settings: &WorkerSettings) -> Rules {
         deadline: settings.deadline,
         secrets: settings.secrets.clone(),
     }
-}
-
-/// Where this process gets its invocations from: whoever could send there could answer for it.
-fn runtime_api() -> Option<SocketAddr> {
-    std::env::var("AWS_LAMBDA_RUNTIME_API").ok()?.parse().ok()
 }

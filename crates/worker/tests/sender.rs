@@ -113,7 +113,7 @@ fn request(url: &str) -> Request {
 }
 
 async fn send_allowed(allow: &str, lookup: impl Lookup + 'static, request: Request) -> Outcome {
-    let policy = DestinationPolicy { allow: AllowList::parse(allow).unwrap(), never: vec![] };
+    let policy = DestinationPolicy::new(AllowList::parse(allow).unwrap(), None);
     let sender = HttpSender::new(policy, Arc::new(lookup), Duration::from_secs(2)).unwrap();
     sender.send(request, Timestamp::from_millis(1)).await
 }
@@ -198,13 +198,12 @@ async fn f26_nothing_connects_to_an_address_that_is_not_open() {
 #[tokio::test]
 async fn f26_the_relays_own_address_is_refused_even_if_opened() {
     let own = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Then::Close).await;
-    let policy = DestinationPolicy {
-        allow: AllowList::parse("127.0.0.0/8").unwrap(),
-        never: vec![SocketAddr::from(([127, 0, 0, 1], own.port))],
-    };
+    let runtime_api = format!("127.0.0.1:{}", own.port);
+    let allow = AllowList::parse("0.0.0.0/0").unwrap();
+    let policy = DestinationPolicy::new(allow, Some(&runtime_api));
     let lookup = Arc::new(Answers(vec!["127.0.0.1"]));
     let sender = HttpSender::new(policy, lookup, Duration::from_secs(2)).unwrap();
-    for host in ["127.0.0.1", "runtime.example"] {
+    for host in ["127.0.0.1", "0.0.0.0", "127.1.1.1", "runtime.example"] {
         let request = request(&format!("http://{host}:{}/2018-06-01/runtime", own.port));
         let outcome = sender.send(request, Timestamp::from_millis(1)).await;
         assert_eq!(outcome.result, Err(ErrorKind::AddressRefused), "{host}");

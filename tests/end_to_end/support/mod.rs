@@ -14,10 +14,10 @@ mod waiting;
 pub(crate) use aws::Queues;
 pub(crate) use client::{Answer, Client, Received, message, unique};
 pub(crate) use launch::{Launch, template_with};
-pub(crate) use processes::{is_running, signal};
+pub(crate) use processes::{Process, is_running, signal};
 pub(crate) use random::Random;
 pub(crate) use receiver::{Listener, OwnReceiver};
-pub(crate) use stack::Stack;
+pub(crate) use stack::{Stack, ready_url};
 pub(crate) use waiting::{SOON, until};
 
 use std::sync::OnceLock;

@@ -1,6 +1,27 @@
-//! Signals to processes of the stack, by their ids.
+//! Processes of the stack: signals to them by their ids, and one that ends with its test.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::{SOON, until};
+
+/// A process that is killed when the test is done with it, if it has not ended by itself.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.0;
+        until("its end", SOON, async || child.try_wait().expect("it is a child of ours")).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Sends `name` (`KILL`, `TERM`) to a process. Whether it was there is the answer.
 pub(crate) fn signal(pid: u32, name: &str) -> bool {

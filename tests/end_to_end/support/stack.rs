@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -26,32 +26,21 @@ pub(crate) struct Stack {
     pub(crate) environment: BTreeMap<String, String>,
     launch: Launch,
     child: Child,
-    guard: Option<ChildStdin>,
+    guard: Child,
 }
 
 impl Stack {
     /// Waits for the line that the started program prints when it is ready.
     pub(super) fn when_ready(launch: Launch, mut child: Child) -> Self {
         let guard = guard(&child, &launch);
-        let stdout = child.stdout.take().expect("standard output is piped");
-        let (sender, lines) = mpsc::sync_channel(1);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Nobody listens after the first line; the rest is read so that nothing blocks.
-                let _ = sender.try_send(line);
-            }
-        });
-        let line = lines.recv_timeout(READY_WITHIN).unwrap_or_else(|error| {
+        let url = ready_url(&mut child).unwrap_or_else(|| {
             let log = std::fs::read_to_string(launch.log()).unwrap_or_default();
-            panic!("the stack is not ready ({error}); it said:\n{log}")
+            panic!("the stack is not ready; it said:\n{log}")
         });
-        let url = line.strip_prefix(READY).unwrap_or_else(|| panic!("the first line is {line:?}"));
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         let file = std::fs::read_to_string(launch.data_folder().join("env"));
         let environment = exports(&file.expect("a ready stack has written its env file"));
         let receiver_url = environment["RELAY_RECEIVER_URL"].clone();
-        let guard = Some(guard);
-        Self { url: url.to_owned(), receiver_url, environment, launch, child, guard }
+        Self { url, receiver_url, environment, launch, child, guard }
     }
 
     /// The address of something on the demo receiver, such as `/demo/ok`.
@@ -85,21 +74,38 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended.
+        // All of it fails only for a process that has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(mut guard) = self.guard.take() {
+        if let Some(mut guard) = self.guard.stdin.take() {
             let _ = guard.write_all(b"done\n");
         }
+        let _ = self.guard.wait();
     }
 }
 
-fn guard(stack: &Child, launch: &Launch) -> ChildStdin {
+/// The address in the line that a started program prints when it is ready; nothing if it ends before,
+/// or takes too long.
+pub(crate) fn ready_url(child: &mut Child) -> Option<String> {
+    let stdout = child.stdout.take().expect("standard output is piped");
+    let (sender, lines) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // Nobody listens after the first line; the rest is read so that nothing blocks.
+            let _ = sender.try_send(line);
+        }
+    });
+    let line = lines.recv_timeout(READY_WITHIN).ok()?;
+    let url = line.strip_prefix(READY).unwrap_or_else(|| panic!("the first line is {line:?}"));
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    Some(url.to_owned())
+}
+
+fn guard(stack: &Child, launch: &Launch) -> Child {
     let mut command = Command::new("sh");
     command.args(["-c", GUARD, "sh", &stack.id().to_string()]).arg(launch.folder());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut guard = command.spawn().expect("there is a shell");
-    guard.stdin.take().expect("standard input is piped")
+    command.spawn().expect("there is a shell")
 }
 
 /// Reads `export NAME='value'` lines.

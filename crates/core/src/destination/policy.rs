@@ -13,6 +13,9 @@ pub enum Refusal {
     /// The address is one of the relay's own and is never sent to.
     #[error("address {0} is the relay's own")]
     Own(SocketAddr),
+    /// The address means "this host", which no setting opens.
+    #[error("address {0} names no host")]
+    Unspecified(IpAddr),
     /// The name resolves to nothing.
     #[error("the host resolves to no address")]
     NoAddress,
@@ -21,21 +24,31 @@ pub enum Refusal {
 /// What may be sent to: everything public, what the operator opened, and never the relay itself.
 #[derive(Debug, Clone, Default)]
 pub struct DestinationPolicy {
-    /// What the operator opened.
-    pub allow: AllowList,
-    /// Addresses that no setting opens, such as the Lambda Runtime API's.
-    pub never: Vec<SocketAddr>,
+    allow: AllowList,
+    /// The port of the Lambda Runtime API on this host, whatever loopback address it is called by.
+    own_port: Option<u16>,
 }
 
 impl DestinationPolicy {
+    /// A policy that opens `allow` besides everything public, and never the Lambda Runtime API, which
+    /// listens on this host at `runtime_api` (`host:port`): whoever could send there could answer for
+    /// the function.
+    pub fn new(allow: AllowList, runtime_api: Option<&str>) -> Self {
+        let port = |address: &str| address.rsplit_once(':')?.1.parse().ok();
+        Self { allow, own_port: runtime_api.and_then(port) }
+    }
+
     /// Judges one address that `host` names or resolves to.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Refusal> {
         let ip = address.ip().to_canonical();
-        let own = |own: &SocketAddr| own.port() == address.port() && own.ip().to_canonical() == ip;
-        if self.never.iter().any(own) {
+        // To connect to 0.0.0.0 is to connect to this host.
+        if ip.is_unspecified() {
+            return Err(Refusal::Unspecified(address.ip()));
+        }
+        if ip.is_loopback() && self.own_port == Some(address.port()) {
             return Err(Refusal::Own(address));
         }
         // The address is judged as written: a mapped form of a public address is refused too.
@@ -97,15 +110,21 @@ mod tests {
 
     #[test]
     fn the_relays_own_address_is_never_allowed() {
-        let own: SocketAddr = "127.0.0.1:9001".parse().unwrap();
-        let policy = DestinationPolicy {
-            allow: AllowList::parse("127.0.0.0/8,::/0").unwrap(),
-            never: vec![own],
-        };
-        assert_eq!(policy.judge("127.0.0.1", own), Err(Refusal::Own(own)));
-        let mapped: SocketAddr = "[::ffff:127.0.0.1]:9001".parse().unwrap();
-        assert_eq!(policy.judge("x", mapped), Err(Refusal::Own(mapped)));
-        assert_eq!(policy.judge("127.0.0.1", "127.0.0.1:80".parse().unwrap()), Ok(()));
+        let allow = AllowList::parse("0.0.0.0/0,::/0,runtime.example").unwrap();
+        for runtime_api in ["127.0.0.1:9001", "localhost:9001", "[::1]:9001"] {
+            let policy = DestinationPolicy::new(allow.clone(), Some(runtime_api));
+            for own in ["127.0.0.1:9001", "[::ffff:127.0.0.1]:9001", "127.9.9.9:9001", "[::1]:9001"]
+            {
+                let own: SocketAddr = own.parse().unwrap();
+                assert_eq!(policy.judge("runtime.example", own), Err(Refusal::Own(own)), "{own}");
+            }
+            for any in ["0.0.0.0:9001", "[::]:9001", "[::ffff:0.0.0.0]:80"] {
+                let any: SocketAddr = any.parse().unwrap();
+                let refused = Err(Refusal::Unspecified(any.ip()));
+                assert_eq!(policy.judge("runtime.example", any), refused, "{any}");
+            }
+            assert_eq!(policy.judge("127.0.0.1", "127.0.0.1:80".parse().unwrap()), Ok(()));
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ use url::{Host, Url};
 /// Longest target URL, in characters.
 pub const TARGET_CHARACTERS_MAX: usize = 2048;
 
+/// Longest host name, in characters, without a trailing dot.
+const DNS_NAME_CHARACTERS_MAX: usize = 253;
+
 /// Ports that HTTP never speaks: the "bad ports" of the WHATWG Fetch standard, section 2.9. A request
 /// sent to one of them speaks to a mail, shell or file server instead.
 const PORTS_DENIED: [u16; 82] = [
@@ -31,9 +34,9 @@ pub enum TargetError {
     /// Its scheme is another one.
     #[error("must begin with http:// or https://")]
     Scheme,
-    /// It has no host.
-    #[error("must name a host")]
-    NoHost,
+    /// Its host is neither an address nor a name that DNS could hold.
+    #[error("must name a host by address, or by labels of 1 to 63 letters, digits, - and _")]
+    Host,
     /// It carries a user name or a password.
     #[error("must not carry a user name or password: use a header")]
     UserInfo,
@@ -64,8 +67,14 @@ impl Target {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TargetError::UserInfo);
         }
-        if url.host().is_none() {
-            return Err(TargetError::NoHost);
+        // What is stored and sent is the normalised form, which may be longer than what was given.
+        if url.as_str().len() > TARGET_CHARACTERS_MAX {
+            return Err(TargetError::TooLong);
+        }
+        match url.host() {
+            Some(Host::Domain(name)) if is_dns_name(name) => {}
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) => {}
+            Some(Host::Domain(_)) | None => return Err(TargetError::Host),
         }
         let target = Self(url);
         if PORTS_DENIED.contains(&target.port()) {
@@ -108,6 +117,17 @@ impl Target {
     pub fn destination(&self) -> String {
         self.0.origin().ascii_serialization()
     }
+}
+
+/// Whether DNS could hold the name (RFC 1035 section 2.3.4), one trailing dot allowed. Underscores are
+/// no part of host names and in use all the same.
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= DNS_NAME_CHARACTERS_MAX && name.split('.').all(label)
 }
 
 impl fmt::Display for Target {
@@ -182,6 +202,9 @@ mod tests {
     #[test]
     fn what_is_no_target_is_refused_with_its_reason() {
         let long = format!("https://example.com/{}", "a".repeat(TARGET_CHARACTERS_MAX));
+        // Short as given, too long once every letter is escaped.
+        let grows = format!("https://example.com/{}", "é".repeat(400));
+        let label = format!("https://{}.example/", "a".repeat(64));
         for (text, reason) in [
             ("", TargetError::NotAUrl),
             ("/hooks", TargetError::NotAUrl),
@@ -195,6 +218,12 @@ mod tests {
             ("http://example.com:0/", TargetError::Port),
             ("http://256.256.256.256/", TargetError::NotAUrl),
             (&long, TargetError::TooLong),
+            (&grows, TargetError::TooLong),
+            ("http://a\"b.example/", TargetError::Host),
+            ("http://a{b.example/", TargetError::Host),
+            ("http://a..b/", TargetError::Host),
+            ("http://.a/", TargetError::Host),
+            (&label, TargetError::Host),
         ] {
             assert_eq!(Target::parse(text), Err(reason), "{text}");
         }
@@ -210,6 +239,16 @@ mod tests {
         let literal = Target::parse("http://[2606:4700::1111]:8080/").unwrap();
         assert_eq!(literal.host(), "2606:4700::1111");
         assert_eq!(literal.literal_address(), "[2606:4700::1111]:8080".parse().ok());
+    }
+
+    proptest::proptest! {
+        /// What was accepted is read again by the worker: normalising must change nothing more.
+        #[test]
+        fn a_target_is_read_as_it_was_written(tail in "\\PC{0,600}", host in "[a-z0-9._\\-]{1,20}") {
+            if let Ok(target) = Target::parse(&format!("https://{host}/{tail}")) {
+                proptest::prop_assert_eq!(Target::parse(target.as_str()), Ok(target));
+            }
+        }
     }
 
     #[test]

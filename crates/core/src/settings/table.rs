@@ -42,7 +42,7 @@ pub const ALL: &[Setting] = &[
     optional(
         "QUEUE_INLINE_BYTES_MAX",
         "262144",
-        "a whole number from 1024 to 1048576",
+        "a whole number from 1024 to 1044480",
         "Largest queue message, body and attributes included; a larger body goes through the bucket.",
     ),
     optional(
@@ -120,7 +120,7 @@ pub const ALL: &[Setting] = &[
     optional(
         "DELIVERY_DEADLINE_HOURS",
         "72",
-        "a whole number from 1 to 336",
+        "a whole number from 1 to 312",
         "How long a message may wait for its delivery before it is dead.",
     ),
     optional(

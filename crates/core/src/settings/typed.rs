@@ -11,9 +11,9 @@ use crate::identity::SenderId;
 use crate::retry::RetryPolicy;
 use crate::signature::SigningSecret;
 
-/// Time between the end of an attempt's timeout and the end of its lease: reading the answer's end,
-/// and one write with its retries.
-const SETTLE_MARGIN: Duration = Duration::from_secs(5);
+/// Largest queue message: what SQS takes (1 MiB), less the attributes of a copy in the dead-letter
+/// queue, which must fit too.
+const QUEUE_BYTES_MAX: u64 = (1 << 20) - 4096;
 
 /// How metrics leave the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -197,7 +197,7 @@ impl IngestSettings {
             message_ttl: Duration::from_secs(days * 24 * 3600),
             limits: Limits {
                 queue_inline_bytes_max: inline(
-                    reader.whole("QUEUE_INLINE_BYTES_MAX", 1024..=1 << 20),
+                    reader.whole("QUEUE_INLINE_BYTES_MAX", 1024..=QUEUE_BYTES_MAX),
                 ),
                 table_inline_bytes_max: inline(
                     reader.whole("TABLE_INLINE_BYTES_MAX", 0..=256 << 10),
@@ -219,7 +219,7 @@ impl WorkerSettings {
     /// Every setting that cannot be used, those included that contradict each other.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsErrors> {
         let mut reader = Reader::new(lookup);
-        let hours = reader.whole("DELIVERY_DEADLINE_HOURS", 1..=336);
+        let hours = reader.whole("DELIVERY_DEADLINE_HOURS", 1..=312);
         let visibility_max = reader.whole("RETRY_VISIBILITY_SECONDS_MAX", 1..=900);
         let payload_bytes_max = payload_bytes_max(&mut reader);
         let attempts_max = reader.whole("RETRY_ATTEMPTS_MAX", 1..=100);
@@ -261,7 +261,7 @@ impl WorkerSettings {
             self.retry.delay_max <= visibility_max,
             "must be at most RETRY_VISIBILITY_SECONDS_MAX",
         );
-        let longest = self.longest_attempt(payload_bytes_max) + SETTLE_MARGIN;
+        let longest = self.longest_attempt(payload_bytes_max) + attempt::SETTLE_TIME;
         reader.require(
             "DELIVERY_LEASE_SECONDS",
             longest <= self.lease,
@@ -336,9 +336,9 @@ mod tests {
     fn f12_settings_that_contradict_each_other_are_refused() {
         for (given, expected) in [
             (
-                [("DELIVERY_LEASE_SECONDS", "64"), ("RETRY_FACTOR", "3")],
+                [("DELIVERY_LEASE_SECONDS", "67"), ("RETRY_FACTOR", "3")],
                 expect![
-                    "DELIVERY_LEASE_SECONDS must be at least 65 s: the longest attempt and its write"
+                    "DELIVERY_LEASE_SECONDS must be at least 68 s: the longest attempt and its write"
                 ],
             ),
             (

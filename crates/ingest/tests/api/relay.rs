@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use relay_core::body::{Body as MessageBody, Pointer};
-use relay_core::destination::{AllowList, DestinationPolicy};
+use relay_core::destination::DestinationPolicy;
 use relay_core::envelope::Envelope;
 use relay_core::identity::RelayId;
 use relay_core::ports::{Found, Store};
@@ -82,8 +82,7 @@ impl Relay {
             given.or(needed.then_some("x")).map(str::to_owned)
         };
         let settings = IngestSettings::read(&lookup).unwrap();
-        let destinations =
-            DestinationPolicy { allow: AllowList::parse("").unwrap(), never: Vec::new() };
+        let destinations = DestinationPolicy::default();
         let router = router(ports, &settings, destinations);
         Self { clock, store, queue, payloads, faults, router }
     }

@@ -18,10 +18,7 @@ fn check_all(text: &str, expected: Expect) {
 
 fn told(text: &str) -> String {
     let rules = Rules {
-        destinations: DestinationPolicy {
-            allow: AllowList::parse("127.0.0.1:3001").unwrap(),
-            never: Vec::new(),
-        },
+        destinations: DestinationPolicy::new(AllowList::parse("127.0.0.1:3001").unwrap(), None),
         payload_bytes_max: 1000,
     };
     match Submission::parse(text.as_bytes(), &rules) {

@@ -1,6 +1,5 @@
 //! The HTTP client. Connections, names and TLS sessions live as long as the process.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,9 +21,11 @@ const ANSWER_READ_MAX: Duration = Duration::from_secs(2);
 const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 10;
 /// How long an idle connection is kept: below the 60 s after which common load balancers drop it.
 const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);
-/// Clients that are kept, one per port. Nearly all targets share two ports; targets on more ports
-/// than this are called without keeping their connections.
+/// Clients that are kept, one per port. Nearly all targets share two ports; of the rest, those used
+/// last keep theirs.
 const CLIENTS_KEPT_MAX: usize = 32;
+/// The ports of nearly every target: their clients are built before the first message needs them.
+const USUAL_PORTS: [u16; 2] = [80, 443];
 
 /// The HTTP client could not be built: the TLS certificates of this host are unusable.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,8 @@ pub struct HttpSender {
     connect_timeout: Duration,
     /// One client per port, because what may be connected to depends on the port and the client does
     /// not tell its resolver.
-    clients: Mutex<HashMap<u16, Client>>,
+    /// The one used last stands first.
+    clients: Mutex<Vec<(u16, Client)>>,
 }
 
 impl HttpSender {
@@ -55,21 +57,37 @@ impl HttpSender {
             policy: Arc::new(policy),
             lookup,
             connect_timeout,
-            clients: Mutex::new(HashMap::new()),
+            clients: Mutex::new(Vec::new()),
         };
-        // The client of nearly every target, built before the first message needs it.
-        sender.client(443)?;
+        for port in USUAL_PORTS {
+            sender.client(port)?;
+        }
         Ok(sender)
     }
 
+    /// The client of a port. One that has to be built is built while others go on.
     fn client(&self, port: u16) -> Result<Client, SenderError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&port) {
-            return Ok(client.clone());
+        if let Some(client) = self.kept_client(port) {
+            return Ok(client);
         }
+        let client = self.build_client(port)?;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.insert(0, (port, client.clone()));
+        clients.truncate(CLIENTS_KEPT_MAX);
+        Ok(client)
+    }
+
+    fn kept_client(&self, port: u16) -> Option<Client> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = clients.iter().position(|(kept, _)| *kept == port)?;
+        clients[..=place].rotate_right(1);
+        Some(clients[0].1.clone())
+    }
+
+    fn build_client(&self, port: u16) -> Result<Client, SenderError> {
         let resolver =
             JudgingResolver { policy: self.policy.clone(), lookup: self.lookup.clone(), port };
-        let client = Client::builder()
+        Ok(Client::builder()
             .dns_resolver(Arc::new(resolver))
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -79,11 +97,7 @@ impl HttpSender {
             .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_CONNECTION_KEPT)
             .tcp_nodelay(true)
-            .build()?;
-        if clients.len() < CLIENTS_KEPT_MAX {
-            clients.insert(port, client.clone());
-        }
-        Ok(client)
+            .build()?)
     }
 
     /// The exchange up to the answer's head.

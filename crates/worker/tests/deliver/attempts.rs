@@ -8,9 +8,9 @@ use relay_core::outcome::{DeadReason, ErrorKind};
 use relay_core::signature::SigningSecret;
 use relay_core::time::Timestamp;
 use relay_testkit::sample;
-use relay_worker::Told;
+use relay_worker::{Item, Rules, Told};
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, rules};
 
 #[tokio::test]
 async fn a_message_is_sent_once_and_done_with() {
@@ -90,6 +90,29 @@ async fn f13_an_attempt_that_could_not_end_in_time_is_not_begun() {
     assert_eq!(world.worker.deliver(&items[0], ends).await, Told::HandedBack);
     assert_eq!((world.sent(), world.state(&message).await.attempts), (0, 0));
     assert!(world.wait_for_next() <= Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn f13_an_item_that_never_finds_room_comes_back_less_and_less_often() {
+    let world = World::new();
+    world.accept(&sample::message("large", 1)).await;
+    let item = Item { receipts: 60, ..world.receive().remove(0) };
+    let ends = world.clock.now().plus(Duration::from_secs(15));
+    let mut waits = Duration::ZERO;
+    for _ in 0..20 {
+        assert_eq!(world.worker.deliver(&item, ends).await, Told::HandedBack);
+        waits += world.queue.inner.next_visible_at().unwrap().since(world.clock.now());
+    }
+    let mean = waits / 20;
+    assert!(mean > Duration::from_secs(60) && mean <= Duration::from_secs(300), "{mean:?}");
+}
+
+#[tokio::test]
+async fn f09_an_attempt_ends_in_time_to_be_settled() {
+    let world = World::with(Rules { lease: Duration::from_secs(12), ..rules() });
+    world.accept(&sample::message("brief", 1)).await;
+    world.invoke().await;
+    assert_eq!(world.targets.sent.lock().unwrap()[0].timeout, Duration::from_secs(4));
 }
 
 #[tokio::test]

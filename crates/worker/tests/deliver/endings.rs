@@ -8,9 +8,9 @@ use relay_core::lifecycle::{Phase, Status};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::Queue;
 use relay_testkit::sample;
-use relay_worker::{Item, Told};
+use relay_worker::{Item, Rules, Told};
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, rules};
 
 #[tokio::test]
 async fn f20_a_burial_cut_off_is_finished_by_the_next_copy() {
@@ -40,6 +40,44 @@ async fn f34_the_deadline_ends_a_message_without_a_call() {
     let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
     assert_eq!(world.state(&message).await.phase, dead);
     assert_eq!((world.sent(), world.queue.inner.dead_letters().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn f34_a_message_ends_before_its_record_expires_whatever_the_deadline() {
+    let deadline = sample::TTL * 10;
+    let world = World::with(Rules { deadline, ..rules() });
+    let message = sample::message("shortlived", 1);
+    world.accept(&message).await;
+    world.clock.advance(sample::TTL - Duration::from_secs(60));
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
+    assert_eq!(world.state(&message).await.phase, dead);
+}
+
+#[tokio::test]
+async fn f14_a_message_whose_item_cannot_be_read_is_dead_with_that_reason() {
+    let world = World::new();
+    let message = sample::message("unreadable", 1);
+    world.accept(&message).await;
+    let received = world.receive().remove(0);
+    let text = received.text.replace("bodyText", "bodyOfAnotherKind");
+    let item = Item { text, ..received };
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
+    let dead = Phase::Dead { reason: DeadReason::Malformed, buried: true };
+    assert_eq!(world.state(&message).await.phase, dead);
+    let letters = world.queue.inner.dead_letters();
+    assert!(letters[0].attributes.contains(&("deadLetter", "0".to_owned())), "{letters:?}");
+}
+
+#[tokio::test]
+async fn f42_a_redrive_received_too_often_stays_a_redrive() {
+    let world = World::new();
+    let (_, item) = moved_back(&world).await;
+    let item = Item { receipts: 501, text: "{\"v\":9}".to_owned(), ..item };
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::HandedBack);
+    assert_eq!(world.queue.inner.depth(), 1);
 }
 
 #[tokio::test]

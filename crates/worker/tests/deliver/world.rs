@@ -139,6 +139,10 @@ pub(crate) fn rules() -> Rules {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(rules())
+    }
+
+    pub(crate) fn with(rules: Rules) -> Self {
         let clock = ManualClock::starting_at(sample::START);
         let store = Arc::new(MemoryStore::new());
         let queue = Arc::new(FlakyQueue {
@@ -155,7 +159,7 @@ impl World {
             sender: targets.clone(),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 7)),
         };
-        let worker = Worker::new(ports, rules());
+        let worker = Worker::new(ports, rules);
         Self { clock, store, queue, payloads, targets, worker }
     }
 
