@@ -4,10 +4,12 @@
 //! [`State::judge_claim`], and nothing else in the relay decides whether a transition is legal.
 
 mod claim;
+mod ending;
 
 use serde::{Deserialize, Serialize};
 
 pub use claim::{ClaimRequest, ClaimVerdict, Life, Phase, State};
+pub use ending::Ending;
 
 /// Where a message is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use relay_core::identity::RelayId;
-use relay_core::lifecycle::{Event, Life, Phase, State, Status};
-use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind, with_attempt};
+use relay_core::lifecycle::{Ending, Event, Life, Phase, State, Status};
+use relay_core::outcome::DeadReason;
 use relay_core::ports::{PortError, Redriven, Settled};
 use relay_core::time::Timestamp;
 
@@ -29,9 +29,10 @@ impl DynamoStore {
     ) -> Result<Settled, PortError> {
         let mut found = self.state(GIVE_UP, id).await?;
         for _ in 0..RACES_MAX {
-            let next = match ending(found.as_ref(), life, reason, now) {
+            let next = match Ending::of(found.as_ref(), life, reason, now) {
                 Ending::Write(next) => next,
-                Ending::Answer(answer) => return Ok(answer),
+                Ending::Already(state) => return Ok(Settled::Done(Box::new(state))),
+                Ending::Refused => return Ok(Settled::Lost),
             };
             let mut expression = Expression::default();
             let condition = expression.unchanged(found.as_ref());
@@ -94,55 +95,5 @@ impl DynamoStore {
             && old.life.generation == next.generation
             && old.phase == Phase::Pending;
         Ok(if is_begun { Redriven::Pending(old.life) } else { Redriven::NotDead })
-    }
-}
-
-enum Ending {
-    Write(State),
-    Answer(Settled),
-}
-
-/// What giving up makes of the state that was found.
-fn ending(found: Option<&State>, life: &Life, reason: DeadReason, now: Timestamp) -> Ending {
-    let counting = found.filter(|found| found.counts_for(&life.accepted_id, now));
-    let mut next = counting.cloned().unwrap_or_else(|| State::unwritten(life.clone(), now));
-    if next.life.generation != life.generation {
-        return Ending::Answer(Settled::Lost);
-    }
-    let is_between_attempts = match &next.phase {
-        Phase::Dead { reason: known, .. } if *known == reason => {
-            return Ending::Answer(Settled::Done(Box::new(next)));
-        }
-        Phase::Processing { lease_until, .. } if *lease_until <= now => {
-            // Its worker died: what the target did of this attempt, nobody knows.
-            let lost = lost_attempt(&next);
-            next.outcomes = with_attempt(next.outcomes, lost);
-            true
-        }
-        Phase::Processing { .. } => false,
-        Phase::Pending
-        | Phase::Queued
-        | Phase::Retrying { .. }
-        | Phase::Delivered
-        | Phase::Dead { .. }
-        | Phase::Cancelled => next.phase.status().after(Event::Expired).is_some(),
-    };
-    if !is_between_attempts {
-        return Ending::Answer(Settled::Lost);
-    }
-    next.phase = Phase::Dead { reason, buried: false };
-    next.updated_at = now;
-    Ending::Write(next)
-}
-
-/// The record of the attempt that a state in PROCESSING is about.
-fn lost_attempt(state: &State) -> AttemptRecord {
-    AttemptRecord {
-        attempt: state.attempts,
-        at: state.updated_at,
-        status: None,
-        error: Some(ErrorKind::Unknown),
-        millis: 0,
-        answer: String::new(),
     }
 }

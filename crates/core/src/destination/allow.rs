@@ -50,7 +50,10 @@ impl AllowList {
         self.0.iter().any(|entry| {
             entry.port.is_none_or(|only| only == port)
                 && match &entry.place {
-                    Place::Host(name) => name.eq_ignore_ascii_case(host),
+                    // With or without the dot of a fully qualified name it is the same host.
+                    Place::Host(name) => {
+                        name.eq_ignore_ascii_case(host.strip_suffix('.').unwrap_or(host))
+                    }
                     Place::Net(net) => net.contains(&address),
                 }
         })
@@ -113,6 +116,7 @@ mod tests {
         assert!(!check("127.0.0.1:3001", "127.0.0.2", 3001, "127.0.0.2"));
         assert!(check("10.1.2.3/8", "a.internal", 443, "10.200.0.1"));
         assert!(check("hooks.internal, other", "HOOKS.internal", 443, "10.0.0.1"));
+        assert!(check("hooks.internal", "hooks.internal.", 443, "10.0.0.1"));
         assert!(!check("hooks.internal:80", "hooks.internal", 443, "10.0.0.1"));
         assert!(check("[fd00::1]:80", "x", 80, "fd00::1"));
         assert!(check("fd00::/8", "x", 80, "fd00::1"));
