@@ -69,6 +69,19 @@ fn both_functions_start_with_the_defaults_and_at_both_ends() {
 }
 
 #[test]
+fn both_functions_start_with_either_end_of_each_parameter_alone() {
+    let template = Template::load();
+    for varied in template.parameters() {
+        for end in [varied.minimum, varied.maximum] {
+            let choose = |it: &Parameter| {
+                if it.name == varied.name { text_of(end, it) } else { it.default.clone() }
+            };
+            assert_taken(&format!("{}={end:?}", varied.name), &environment(&template, &choose));
+        }
+    }
+}
+
+#[test]
 fn both_functions_start_with_every_listed_value() {
     let template = Template::load();
     for listed in template.parameters() {

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod documents;
+mod failures;
 mod manifests;
 mod settings;
 mod sources;

@@ -167,6 +167,9 @@ fn stream(body: SdkStream) -> ByteStream {
     .boxed()
 }
 
+/// Headers such as `x-amzn-trace-id`, which no presigned request of ours signs.
+const SDK_HEADER_PREFIX: &str = "x-amzn-";
+
 fn checksum(sha256: Sha256) -> String {
     BASE64.encode(sha256.as_bytes())
 }
@@ -180,8 +183,10 @@ fn validity(now: Timestamp, ttl: Duration) -> Result<PresigningConfig, PortError
         .map_err(|_| failed(SIGN, "the time it is to be valid for was refused"))
 }
 
+/// The link with the headers that were signed. The SDK adds some that were not, about the function
+/// itself, and those are nobody else's business.
 fn link(method: &'static str, request: &PresignedRequest, expires_at: Timestamp) -> SignedLink {
-    let headers = request.headers();
+    let headers = request.headers().filter(|(name, _)| !name.starts_with(SDK_HEADER_PREFIX));
     SignedLink {
         url: request.uri().to_owned(),
         method,

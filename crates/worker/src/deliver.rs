@@ -174,6 +174,7 @@ impl Worker {
             return self.follow(envelope, item, &state).await;
         }
         if now.plus(self.attempt_timeout(envelope) + SETTLE_TIME) >= invocation_ends {
+            tracing::warn!(id = %envelope.id, receipts = item.receipts, "no time left to begin");
             let waits = item.receipts.clamp(1, UNSTARTED_WAITS_MAX);
             return Ok(Next::After(self.jitter_of(UNSTARTED_WAIT_MAX * waits)));
         }

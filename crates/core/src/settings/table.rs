@@ -96,8 +96,8 @@ pub const ALL: &[Setting] = &[
     optional(
         "DELIVERY_CONNECT_TIMEOUT_SECONDS",
         "2",
-        "a number from 0.1 to 60, at most DELIVERY_TIMEOUT_SECONDS",
-        "How long connecting may take.",
+        "a number from 0.1 to 60",
+        "How long connecting may take; never longer than the whole attempt.",
     ),
     optional(
         "DELIVERY_BYTES_PER_SECOND_MIN",

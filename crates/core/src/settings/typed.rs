@@ -224,6 +224,8 @@ impl WorkerSettings {
         let payload_bytes_max = payload_bytes_max(&mut reader);
         let attempts_max = reader.whole("RETRY_ATTEMPTS_MAX", 1..=100);
         let concurrency = reader.whole("DELIVERY_CONCURRENCY", 1..=100);
+        let timeout = reader.seconds("DELIVERY_TIMEOUT_SECONDS", 0.1..=60.0);
+        let connect_timeout = reader.seconds("DELIVERY_CONNECT_TIMEOUT_SECONDS", 0.1..=60.0);
         let settings = Self {
             table: reader.text("DYNAMODB_TABLE"),
             queue_url: reader.text("SQS_QUEUE_URL"),
@@ -235,8 +237,8 @@ impl WorkerSettings {
                 factor: reader.number("RETRY_FACTOR", 1.0..=10.0),
                 delay_max: reader.seconds("RETRY_DELAY_SECONDS_MAX", 0.1..=900.0),
             },
-            timeout: reader.seconds("DELIVERY_TIMEOUT_SECONDS", 0.1..=60.0),
-            connect_timeout: reader.seconds("DELIVERY_CONNECT_TIMEOUT_SECONDS", 0.1..=60.0),
+            timeout,
+            connect_timeout: connect_timeout.min(timeout),
             bytes_per_second_min: reader.whole("DELIVERY_BYTES_PER_SECOND_MIN", 65_536..=1 << 30),
             lease: Duration::from_secs(reader.whole("DELIVERY_LEASE_SECONDS", 1..=900)),
             concurrency: usize::try_from(concurrency).unwrap_or(1),
@@ -251,11 +253,6 @@ impl WorkerSettings {
     }
 
     fn check(&self, reader: &mut Reader<'_>, payload_bytes_max: u64, visibility_max: Duration) {
-        reader.require(
-            "DELIVERY_CONNECT_TIMEOUT_SECONDS",
-            self.connect_timeout <= self.timeout,
-            "must be at most DELIVERY_TIMEOUT_SECONDS",
-        );
         reader.require(
             "RETRY_DELAY_SECONDS_MAX",
             self.retry.delay_max <= visibility_max,
@@ -339,12 +336,6 @@ mod tests {
                 [("DELIVERY_LEASE_SECONDS", "67"), ("RETRY_FACTOR", "3")],
                 expect![
                     "DELIVERY_LEASE_SECONDS must be at least 68 s: the longest attempt and its write"
-                ],
-            ),
-            (
-                [("DELIVERY_CONNECT_TIMEOUT_SECONDS", "3"), ("DELIVERY_TIMEOUT_SECONDS", "2")],
-                expect![
-                    "DELIVERY_CONNECT_TIMEOUT_SECONDS must be at most DELIVERY_TIMEOUT_SECONDS"
                 ],
             ),
             (
