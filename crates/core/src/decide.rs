@@ -1,8 +1,14 @@
 //! The decision after an attempt: delivered, again at a time, or given up.
 
-use crate::outcome::{Class, DeadReason, Outcome, classify};
+use std::time::Duration;
+
+use crate::outcome::{Class, DeadReason, ErrorKind, Outcome, classify};
 use crate::retry::{Jitter, RetryPolicy, retry_after};
 use crate::time::Timestamp;
+
+/// Shortest wait after a stored body could not be read. That is trouble of the relay's own, which
+/// lasts minutes when it lasts at all, and must not use up a message's attempts within seconds.
+const STORE_TROUBLE_WAIT: Duration = Duration::from_secs(300);
 
 /// What happens to a message after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +52,14 @@ pub fn decide(
             Decision::GiveUp(DeadReason::AttemptsExhausted)
         }
         Class::Transient => {
-            let asked = outcome.retry_after.as_deref().and_then(|value| retry_after(value, now));
+            let asked = match outcome.result {
+                Err(ErrorKind::BodyMissing | ErrorKind::BodyUnavailable) => {
+                    Some(STORE_TROUBLE_WAIT)
+                }
+                Ok(_) | Err(_) => {
+                    outcome.retry_after.as_deref().and_then(|value| retry_after(value, now))
+                }
+            };
             let not_before = now.plus(policy.delay(attempt, jitter, asked));
             if not_before < deadline {
                 Decision::Retry { not_before }
@@ -60,9 +73,7 @@ pub fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::ErrorKind;
     use expect_test::{Expect, expect};
-    use std::time::Duration;
 
     fn check(attempt: u32, result: Result<u16, ErrorKind>, asked: &str, expected: Expect) {
         let now = Timestamp::from_millis(1_000_000);
@@ -106,7 +117,8 @@ mod tests {
         check(3, Err(ErrorKind::Connect), "", expect!["dead: attempts_exhausted"]);
         check(1, Err(ErrorKind::AddressRefused), "", expect!["dead: target_refused"]);
         check(1, Err(ErrorKind::BodyCorrupt), "", expect!["dead: body_corrupt"]);
-        check(1, Err(ErrorKind::BodyMissing), "", expect!["retry in 10 s as attempt 2"]);
+        check(1, Err(ErrorKind::BodyMissing), "", expect!["retry in 305 s as attempt 2"]);
+        check(2, Err(ErrorKind::BodyUnavailable), "", expect!["retry in 315 s as attempt 3"]);
         // An attempt beyond the limit is still delivered if the target took it.
         check(4, Ok(200), "", expect!["delivered"]);
     }
