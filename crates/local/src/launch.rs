@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::arguments::StartArguments;
@@ -19,18 +20,69 @@ const INTERRUPTED: u8 = 130;
 /// The template as it was when this executable was built, for an executable that is carried elsewhere.
 const BUILT_IN_TEMPLATE: &str = include_str!("../../../template.yaml");
 
-/// Runs the relay until Ctrl-C or SIGTERM.
+/// Runs the relay until Ctrl-C or SIGTERM. The first, whenever it comes, ends it in order; the second
+/// ends it at once.
 pub async fn run_stack(arguments: StartArguments) -> ExitCode {
-    match start(arguments).await {
+    // Before anything is started that would have to be put away.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            say(&format!("error: signals cannot be received: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut starting = pin!(start(arguments));
+    let (started, told_to_stop) = tokio::select! {
+        started = &mut starting => (started, false),
+        () = signals.next() => {
+            say("stopping as soon as the start is over (Ctrl-C again ends at once)");
+            // Parts that are half started cannot be stopped in order; the start has limits of its own.
+            tokio::select! {
+                started = &mut starting => (started, true),
+                () = signals.next() => return ExitCode::from(INTERRUPTED),
+            }
+        }
+    };
+    match started {
         Ok(stack) => {
-            say(&stack::banner(&stack));
-            // Programs wait for exactly this line; one that does not listen is no reason to stop.
-            let _ = writeln!(std::io::stdout(), "relay ready on {}", stack.url());
-            stop_when_told(stack).await
+            if !told_to_stop {
+                say(&stack::banner(&stack));
+                // Programs wait for exactly this line; one that does not listen is no reason to stop.
+                let _ = writeln!(std::io::stdout(), "relay ready on {}", stack.url());
+                signals.next().await;
+                say("stopping; deliveries under way may finish (Ctrl-C again ends at once)");
+            }
+            tokio::select! {
+                biased;
+                () = stack.stop() => ExitCode::SUCCESS,
+                () = signals.next() => ExitCode::from(INTERRUPTED),
+            }
         }
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// The signals that end the relay.
+struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupts: signal(SignalKind::interrupt())?,
+            terminations: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
         }
     }
 }
@@ -72,27 +124,6 @@ fn find_template(asked: Option<&Path>) -> Result<(Template, String), TemplateErr
 #[must_use]
 pub fn output_style() -> OutputStyle {
     if std::io::stderr().is_terminal() { OutputStyle::Terminal } else { OutputStyle::Json }
-}
-
-async fn stop_when_told(stack: Stack) -> ExitCode {
-    let (Ok(mut interrupts), Ok(mut terminations)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        say("signals cannot be received; stopping");
-        stack.stop().await;
-        return ExitCode::FAILURE;
-    };
-    tokio::select! {
-        _ = interrupts.recv() => {}
-        _ = terminations.recv() => {}
-    }
-    say("stopping; deliveries under way may finish (Ctrl-C again ends at once)");
-    tokio::select! {
-        biased;
-        () = stack.stop() => ExitCode::SUCCESS,
-        _ = interrupts.recv() => ExitCode::from(INTERRUPTED),
-        _ = terminations.recv() => ExitCode::from(INTERRUPTED),
-    }
 }
 
 /// Runs a function until it ends, or until standard input does: the other end is held by the relay that

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod lambda;
 pub mod launch;
 pub mod receiver;
+mod request_body;
 pub mod services;
 pub mod sqs;
 pub mod stack;

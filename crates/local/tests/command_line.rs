@@ -149,14 +149,16 @@ fn after_a_kill_nothing_is_left_running_and_the_next_start_works() {
 fn the_file_to_source_points_at_the_running_services() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(folder.path());
-    let script = ". \"$1\" && echo \"$RELAY_URL $SQS_QUEUE_URL $AWS_ENDPOINT_URL_SQS\"";
+    let script = ". \"$1\" && echo \"$RELAY_URL $SQS_QUEUE_URL $AWS_ENDPOINT_URL_SQS $DELIVERY_QUEUE_ARN $DEAD_LETTER_QUEUE_ARN\"";
     let file = folder.path().join("env");
     let output = Command::new("sh").args(["-c", script, "sh"]).arg(file).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let values: Vec<&str> = text.split_whitespace().collect();
-    let [url, queue, endpoint] = values[..] else { panic!("{text}") };
+    let [url, queue, endpoint, delivery, dead_letter] = values[..] else { panic!("{text}") };
     assert_eq!(url, running.url);
     assert_eq!(queue, format!("{endpoint}/000000000000/relay-local-DeliveryQueue"));
+    assert_eq!(delivery, "arn:aws:sqs:eu-central-2:000000000000:relay-local-DeliveryQueue");
+    assert_eq!(dead_letter, "arn:aws:sqs:eu-central-2:000000000000:relay-local-DeadLetterQueue");
 }
 
 #[test]
@@ -211,4 +213,48 @@ fn an_interrupt_of_the_whole_group_lets_a_delivery_finish() {
     let second = Running::start(folder.path());
     let answer = get(&second.url, &format!("/v1/messages/{id}"));
     assert!(answer.contains("\"status\":\"DELIVERED\""), "{answer}");
+}
+
+#[test]
+fn a_lease_that_outlasts_the_worker_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = relay(folder.path()).env("DELIVERY_LEASE_SECONDS", "120").output().unwrap();
+    check_refusal(&output, &["DELIVERY_LEASE_SECONDS is 120", "WorkerFunction", "120 s"]);
+}
+
+#[test]
+fn data_that_cannot_be_read_is_named_once() {
+    for (file, what, reason) in [
+        ("dynamodb.sqlite", "table data", "not a valid SQLite database"),
+        ("sqs.sqlite", "queue data", "not a database"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(file);
+        std::fs::write(&path, "no database ".repeat(1_000)).unwrap();
+        let output = relay(folder.path()).output().unwrap();
+        check_refusal(&output, &[what, path.to_str().unwrap(), "--data-dir"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.matches(reason).count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_signal_during_the_start_ends_it_in_order() {
+    for signal in ["-TERM", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relay-local"));
+        command.args(["--port", "0", "--receiver-port", "0", "--ephemeral"]);
+        command.env("TMPDIR", folder.path()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = Running { child: command.spawn().unwrap(), url: String::new() };
+        let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+        let began = Instant::now();
+        while entries() == 0 {
+            assert!(began.elapsed() < PATIENCE, "the start did not begin");
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        running.signal(signal);
+        assert_eq!(running.exit_code(), Some(0), "{signal}");
+        assert_eq!(entries(), 0, "the temporary folder is still there");
+    }
 }

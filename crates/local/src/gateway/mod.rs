@@ -1,10 +1,13 @@
 //! The front door on one machine: HTTP in, API Gateway version 2.0 events to the functions, and back.
 //!
-//! It keeps the limits and answers of an HTTP API. It asks for no signature: authorizers are not
+//! It keeps what decides over a request on an HTTP API: routes, CORS, the forms of events and answers,
+//! the limits of sizes and of an integration's time. It does not keep the limits of header sizes and
+//! request rates, nor stages, domains and access logs. It asks for no signature: authorizers are not
 //! simulated, and it listens on loopback only. Paths under `/_local/` are its own.
 
 mod admin;
 mod body;
+mod connections;
 mod cors;
 mod event;
 mod response;

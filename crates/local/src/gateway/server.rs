@@ -1,9 +1,7 @@
 //! Serves HTTP on the gateway's port and carries each request through: preflight, route, event,
 //! invocation, response.
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request as HttpRequest, Response, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,8 +15,9 @@ use tokio::task::JoinHandle;
 
 use super::event::{self, ApiIdentity, Caller, Request};
 use super::routes::Routes;
-use super::{admin, cors, response};
+use super::{admin, connections, cors, response};
 use crate::lambda::{EVENT_BYTES_MAX, FunctionHost, unique_id};
+use crate::request_body::{self, BodyError};
 use crate::services::record::Recorder;
 use crate::template::description::Cors;
 
@@ -26,8 +25,13 @@ use crate::template::description::Cors;
 const BODY_BYTES_MAX: usize = 10_000_000;
 /// An HTTP API waits this long for its function.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long open requests may take once the gateway stops: as long as an integration may.
+/// How long a body may take to arrive. The largest takes a fraction of a second on loopback.
+const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long invocations may go on once the gateway stops: as long as an integration may.
 const STOP_TIMEOUT: Duration = INTEGRATION_TIMEOUT;
+/// How long the last answers may then take to be written. Requests that are not sent in full by the
+/// end of it are cut off.
+const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a gateway serves.
 pub struct GatewayOptions {
@@ -51,12 +55,31 @@ struct Shared {
     functions: BTreeMap<String, Arc<FunctionHost>>,
     account_id: String,
     recorder: Recorder,
+    /// Requests whose function is at work.
+    under_way: watch::Sender<usize>,
+}
+
+/// Counts one request for as long as its function is at work.
+struct UnderWay<'s>(&'s watch::Sender<usize>);
+
+impl<'s> UnderWay<'s> {
+    fn begin(count: &'s watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// A running gateway.
 pub struct Gateway {
     stop: watch::Sender<bool>,
-    task: JoinHandle<std::io::Result<()>>,
+    under_way: watch::Receiver<usize>,
+    task: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -64,32 +87,36 @@ impl Gateway {
     #[must_use]
     pub fn start(options: GatewayOptions) -> Self {
         let GatewayOptions { listener, routes, cors, functions, account_id, recorder } = options;
-        let shared = Arc::new(Shared { routes, cors, functions, account_id, recorder });
-        let service = Router::new()
-            .fallback(serve)
-            .with_state(shared)
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let (stop, mut stopping) = watch::channel(false);
-        let stopped = async move {
-            // A sender that is gone means the same as one that says stop.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        let serving = axum::serve(listener, service).with_graceful_shutdown(stopped);
-        Self { stop, task: tokio::spawn(async move { serving.await }) }
+        let (under_way, under_way_seen) = watch::channel(0);
+        let shared = Arc::new(Shared { routes, cors, functions, account_id, recorder, under_way });
+        let (stop, stopping) = watch::channel(false);
+        let answer = move |peer, request| serve(Arc::clone(&shared), peer, request);
+        let task = tokio::spawn(connections::serve(listener, stopping, answer));
+        Self { stop, under_way: under_way_seen, task }
     }
 
-    /// Takes no more requests and lets the open ones finish, within bounds.
+    /// Takes no more requests, lets the functions at work finish, and cuts off everything else, all
+    /// within bounds.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
-        if tokio::time::timeout(STOP_TIMEOUT, self.task).await.is_err() {
-            tracing::warn!("requests were still open when the gateway stopped");
+        let Self { stop, mut under_way, mut task } = self;
+        stop.send_replace(true);
+        let idle = under_way.wait_for(|requests| *requests == 0);
+        // An inner error means that nobody serves any more, which is as good as idle.
+        if tokio::time::timeout(STOP_TIMEOUT, idle).await.is_err() {
+            tracing::warn!("functions were still at work when the gateway stopped");
+        }
+        if tokio::time::timeout(LAST_ANSWERS_TIMEOUT, &mut task).await.is_err() {
+            tracing::debug!("unfinished requests were cut off");
+            task.abort();
+            // The task was just cancelled: that is the only way it ends.
+            let _ = task.await;
         }
     }
 }
 
 async fn serve(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    shared: Arc<Shared>,
+    peer: SocketAddr,
     request: HttpRequest<Body>,
 ) -> Response<Body> {
     let caller = Caller { source: peer.ip(), at: Timestamp::now() };
@@ -104,9 +131,14 @@ async fn serve(
     {
         return answer;
     }
-    let mut answer = match axum::body::to_bytes(body, BODY_BYTES_MAX).await {
-        Ok(body) => carry(&shared, &parts, &body, caller, &request_id).await,
-        Err(_) => response::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+    let reading = request_body::read(body, BODY_BYTES_MAX);
+    let mut answer = match tokio::time::timeout(BODY_READ_TIMEOUT, reading).await {
+        Ok(Ok(body)) => carry(&shared, &parts, &body, caller, &request_id).await,
+        Ok(Err(BodyError::TooLong { .. })) => {
+            response::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+        }
+        Ok(Err(BodyError::Broken(_))) => response::message(StatusCode::BAD_REQUEST, "Bad Request"),
+        Err(_elapsed) => response::message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
     };
     let headers = answer.headers_mut();
     if let Some(cors) = &shared.cors {
@@ -145,6 +177,7 @@ async fn carry(
     if event.len() > EVENT_BYTES_MAX {
         return response::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
+    let _under_way = UnderWay::begin(&shared.under_way);
     // A task of its own: an invocation goes on when its caller hangs up, as on Lambda.
     let invocation = tokio::spawn(async move { function.invoke(Bytes::from(event)).await });
     match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {

@@ -4,13 +4,16 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
+use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::invocation::{InvokeError, RESPONSE_BYTES_MAX};
+use crate::request_body::{self, BodyError};
+use crate::services::http::is_delivery;
 
 /// Calls that may wait for the environment at one time. A runtime makes one after the other.
 pub(super) const CALLS_MAX: usize = 8;
@@ -52,7 +55,16 @@ pub(super) fn router(calls: Calls) -> Router {
         .route("/2018-06-01/runtime/init/error", post(cannot_start))
         // The limit is judged below, where passing it fails the invocation.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(refuse_deliveries))
         .with_state(calls)
+}
+
+/// A message whose target is this port would otherwise take another invocation's event, or answer it.
+async fn refuse_deliveries(request: Request, next: Next) -> Response<Body> {
+    if is_delivery(request.headers()) {
+        return plain(StatusCode::FORBIDDEN);
+    }
+    next.run(request).await
 }
 
 async fn next(State(calls): State<Calls>) -> Response<Body> {
@@ -76,12 +88,14 @@ async fn respond(
     Path(request_id): Path<String>,
     body: Body,
 ) -> Response<Body> {
-    match axum::body::to_bytes(body, RESPONSE_BYTES_MAX).await {
+    match request_body::read(body, RESPONSE_BYTES_MAX).await {
         Ok(body) => finish(&calls, request_id, Ok(body), StatusCode::ACCEPTED).await,
-        Err(_) => {
+        Err(BodyError::TooLong { .. }) => {
             let result = Err(InvokeError::ResponseTooLarge);
             finish(&calls, request_id, result, StatusCode::PAYLOAD_TOO_LARGE).await
         }
+        // Nothing was answered: the invocation goes on until its function answers or ends.
+        Err(BodyError::Broken(_)) => plain(StatusCode::BAD_REQUEST),
     }
 }
 
@@ -141,4 +155,26 @@ fn plain(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_delivered_message_is_no_call() {
+        let listener = crate::services::bind(0).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, mut calls) = mpsc::channel(CALLS_MAX);
+        let server = tokio::spawn(async move { axum::serve(listener, router(sender)).await });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let error = client.post(format!("http://{address}/2018-06-01/runtime/init/error"));
+        let delivered = error.try_clone().unwrap().header("webhook-id", "m").send().await.unwrap();
+        assert_eq!(delivered.status(), StatusCode::FORBIDDEN);
+        assert!(calls.try_recv().is_err(), "the environment heard of it");
+        assert_eq!(error.send().await.unwrap().status(), StatusCode::ACCEPTED);
+        assert!(calls.try_recv().is_ok());
+        server.abort();
+    }
 }

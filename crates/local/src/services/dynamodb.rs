@@ -39,9 +39,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Why the table service failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The database file or a port could not be used.
+    /// A port or a thread cannot be had.
     #[error("the table service cannot start: {0}")]
     Start(String),
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Open(String),
     /// The emulator refused the table.
     #[error("table {table:?} cannot be made: {reason}")]
     Table {
@@ -181,10 +184,10 @@ fn open(path: Option<&Path>) -> Result<Database, DynamoDbError> {
         Some(path) => Database::new(&path.to_string_lossy()),
         None => Database::memory(),
     };
-    let database = opened.map_err(|error| DynamoDbError::Start(error.to_string()))?;
+    let database = opened.map_err(|error| DynamoDbError::Open(error.to_string()))?;
     // The one public way to `synchronous = NORMAL`: with a write-ahead log it loses nothing when
     // the process dies, and spares a flush to disk for every write.
-    database.disable_bulk_loading().map_err(|error| DynamoDbError::Start(error.to_string()))?;
+    database.disable_bulk_loading().map_err(|error| DynamoDbError::Open(error.to_string()))?;
     Ok(database)
 }
 

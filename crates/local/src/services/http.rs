@@ -1,5 +1,6 @@
 //! Serving HTTP/1.1 on loopback, with an end that closes idle connections and lets running
-//! requests finish. Shared by the three services; decides nothing about requests.
+//! requests finish. Shared by the three services. About requests it decides one thing: a delivered
+//! message is not one, whoever allowed loopback as a target.
 
 use std::error::Error;
 use std::io;
@@ -7,10 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
-use ::http::{Request, Response};
+use ::http::{HeaderMap, Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,6 +32,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// When the port is taken or may not be used.
 pub async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+/// A header that every delivery carries, and no call of a service.
+const DELIVERY_HEADER: &str = "webhook-id";
+
+/// Whether a request is a message on its way to its target. Once an operator opens loopback to
+/// deliveries, senders may not reach the stack's own insides through them.
+pub(crate) fn is_delivery(headers: &HeaderMap) -> bool {
+    headers.contains_key(DELIVERY_HEADER)
 }
 
 type BoxedError = Box<dyn Error + Send + Sync>;
@@ -52,8 +64,7 @@ impl Server {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxedError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxedError>,
     {
         let address = listener.local_addr()?;
@@ -80,8 +91,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxedError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxedError>,
 {
     let mut connections = JoinSet::new();
@@ -113,9 +123,22 @@ async fn serve<S, B>(stream: TcpStream, mut stop: watch::Receiver<bool>, service
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxedError>,
-    B: Body + 'static,
+    B: Body<Data = Bytes> + 'static,
     B::Error: Into<BoxedError>,
 {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let called = (!is_delivery(request.headers())).then(|| service.call(request));
+        async {
+            match called {
+                Some(answer) => answer.await.map(|answer| answer.map(Either::Left)),
+                None => {
+                    let mut refusal = Response::new(Either::Right(Full::new(Bytes::new())));
+                    *refusal.status_mut() = StatusCode::FORBIDDEN;
+                    Ok(refusal)
+                }
+            }
+        }
+    });
     // Without this, small answers wait for the peer's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's algorithm");
@@ -144,5 +167,26 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
         if stop.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use std::convert::Infallible;
+
+    #[tokio::test]
+    async fn a_delivered_message_is_no_call() {
+        let service = service_fn(async |_: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("called"))))
+        });
+        let server = Server::start(bind(0).await.unwrap(), watch::channel(false).0, service);
+        let server = server.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let delivered = client.post(server.url()).header("webhook-id", "m").send().await.unwrap();
+        assert_eq!(delivered.status(), StatusCode::FORBIDDEN);
+        assert_eq!(client.post(server.url()).send().await.unwrap().status(), StatusCode::OK);
+        server.stop().await;
     }
 }

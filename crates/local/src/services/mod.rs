@@ -11,10 +11,6 @@ pub mod s3;
 
 pub use self::http::bind;
 
-/// Log directives that a subscriber should add to its own: the libraries under these services log
-/// ordinary refusals (an absent key, a failed condition) as warnings and errors.
-pub const LOG_DIRECTIVES: &str = "s3s=off,s3s_fs=off,dynoxide=off";
-
 /// The secret key that goes with every access key id of the local stack. The id alone tells callers
 /// apart; S3 checks signatures with this secret, so that signed lengths and digests are held to.
 pub const SECRET_ACCESS_KEY: &str = "local-stack-secret";

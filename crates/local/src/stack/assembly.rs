@@ -223,5 +223,14 @@ fn operator_variables(
             description.functions.iter().find_map(|function| function.environment.get(name));
         variables.extend(value.map(|value| (name, value.clone())));
     }
+    // The one pair of queues between which a redrive moves messages.
+    let arns = description.event_sources.iter().find_map(|source| {
+        let queue = description.queues.iter().find(|queue| queue.arn == source.queue_arn)?;
+        Some((queue.arn.clone(), queue.redrive.as_ref()?.dead_letter_queue_arn.clone()))
+    });
+    if let Some((delivery, dead_letter)) = arns {
+        variables.insert("DELIVERY_QUEUE_ARN", delivery);
+        variables.insert("DEAD_LETTER_QUEUE_ARN", dead_letter);
+    }
     variables
 }

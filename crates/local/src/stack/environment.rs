@@ -38,11 +38,18 @@ pub(super) fn of_function(
     let mut variables = template.clone();
     // Settings without a default name resources, and those are the stack's own: a queue URL from outside
     // is most likely left over from a file sourced in an earlier run, whose ports are gone.
+    // And a function gets to know only what the template lets it know: secrets are not for both.
     for setting in relay_core::settings::ALL.iter().filter(|setting| setting.default.is_some()) {
-        variables.extend(outer(setting.name).map(|value| (setting.name.to_owned(), value)));
+        if let Some(value) = variables.get_mut(setting.name)
+            && let Some(given) = outer(setting.name)
+        {
+            *value = given;
+        }
     }
-    let allow = variables.entry(DESTINATION_ALLOW.to_owned()).or_default();
-    if allow.is_empty() && outer(DESTINATION_ALLOW).is_none() {
+    if let Some(allow) = variables.get_mut(DESTINATION_ALLOW)
+        && allow.is_empty()
+        && outer(DESTINATION_ALLOW).is_none()
+    {
         allow.clone_from(&endpoints.receiver);
     }
     for (name, value) in sdk_variables(&access_key_id(program), endpoints) {
@@ -101,6 +108,15 @@ mod tests {
     }
 
     #[test]
+    fn a_function_is_told_only_what_the_template_tells_it() {
+        let outer = [("SIGNING_SECRETS", "shop=whsec_x"), ("DESTINATION_ALLOW", "10.0.0.0/8")];
+        let told = variables(&[("SIGNING_SECRETS", "")], &outer);
+        assert_eq!(told["SIGNING_SECRETS"], "shop=whsec_x");
+        assert!(!told.contains_key(DESTINATION_ALLOW));
+        assert!(!variables(&[], &outer).contains_key("SIGNING_SECRETS"));
+    }
+
+    #[test]
     fn resources_are_always_those_of_the_stack() {
         let found = variables(&[("SQS_QUEUE_URL", "now")], &[("SQS_QUEUE_URL", "before")]);
         assert_eq!(found["SQS_QUEUE_URL"], "now");
@@ -108,7 +124,6 @@ mod tests {
 
     #[test]
     fn only_the_receiver_may_be_sent_to_unless_someone_says_otherwise() {
-        assert_eq!(variables(&[], &[])[DESTINATION_ALLOW], "127.0.0.1:4");
         assert_eq!(variables(&[(DESTINATION_ALLOW, "")], &[])[DESTINATION_ALLOW], "127.0.0.1:4");
         assert_eq!(
             variables(&[(DESTINATION_ALLOW, "10.0.0.0/8")], &[])[DESTINATION_ALLOW],
@@ -116,7 +131,7 @@ mod tests {
         );
         let outer = [(DESTINATION_ALLOW, "")];
         assert_eq!(
-            variables(&[], &outer)[DESTINATION_ALLOW],
+            variables(&[(DESTINATION_ALLOW, "127.0.0.1")], &outer)[DESTINATION_ALLOW],
             "",
             "nothing is something that was said"
         );

@@ -8,6 +8,7 @@ use crate::gateway::BadRoute;
 use crate::lambda::StartError;
 use crate::services::dynamodb::DynamoDbError;
 use crate::services::s3::S3Error;
+use crate::sqs::SqsError;
 use crate::template::TemplateError;
 
 /// Why the stack does not start.
@@ -53,10 +54,30 @@ pub enum StackError {
         source: io::Error,
     },
     /// The table service failed.
-    #[error("dynamodb: {0}")]
+    #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
+    /// What an earlier run left of the tables cannot be read.
+    #[error(
+        "the table data in {path} cannot be used; move it away or choose another folder with --data-dir"
+    )]
+    TableData {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: DynamoDbError,
+    },
+    /// What an earlier run left of the queues cannot be read.
+    #[error(
+        "the queue data in {path} cannot be used; move it away or choose another folder with --data-dir"
+    )]
+    QueueData {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: SqsError,
+    },
     /// The object service failed.
-    #[error("s3: {0}")]
+    #[error(transparent)]
     S3(#[from] S3Error),
     /// The queue service failed.
     #[error("sqs: {0}")]
@@ -78,6 +99,18 @@ pub enum StackError {
         function: String,
         /// `BuildProperties.Binary` of its metadata.
         program: String,
+    },
+    /// A worker that crashed would come back to its message before the message may be claimed again.
+    #[error(
+        "DELIVERY_LEASE_SECONDS is {lease_seconds}; expected less than the timeout of {function}, which is {timeout_seconds} s"
+    )]
+    LeaseTooLong {
+        /// Logical id of the worker function.
+        function: String,
+        /// How long a worker holds a message for one attempt.
+        lease_seconds: u64,
+        /// The function's timeout in the template.
+        timeout_seconds: u64,
     },
     /// This executable cannot be found again, to run functions from.
     #[error("the running executable cannot be found")]

@@ -14,6 +14,9 @@ use crate::template::description::Function;
 /// one machine serves no faster with more than a few.
 const ENVIRONMENTS_DEFAULT: usize = 10;
 
+/// The setting that has to agree with the worker's timeout.
+const LEASE: &str = "DELIVERY_LEASE_SECONDS";
+
 /// A function that this executable contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Program {
@@ -44,6 +47,30 @@ pub(super) fn maximum_environments(function: &Function, description: &Descriptio
     function.reserved_concurrency.or(of_event_source).unwrap_or(ENVIRONMENTS_DEFAULT)
 }
 
+/// An attempt ends with its lease or with its invocation, whichever comes first. Only while that is the
+/// lease does a function that is stopped at its timeout leave nothing that another may not take over.
+fn check_lease(
+    function: &Function,
+    variables: &BTreeMap<String, String>,
+) -> Result<(), StackError> {
+    if Program::named(&function.binary) != Some(Program::Worker) {
+        return Ok(());
+    }
+    let given = variables.get(LEASE).map(String::as_str).filter(|value| !value.is_empty());
+    let default = || relay_core::settings::setting(LEASE).and_then(|setting| setting.default);
+    // What is no number the worker itself refuses, in better words.
+    let lease_seconds = given.or_else(default).and_then(|value| value.parse().ok());
+    let timeout_seconds = function.timeout.as_secs();
+    match lease_seconds {
+        Some(lease_seconds) if lease_seconds >= timeout_seconds => Err(StackError::LeaseTooLong {
+            function: function.logical_id.clone(),
+            lease_seconds,
+            timeout_seconds,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Starts every function and waits until each has initialised once. Keyed by logical id.
 pub(super) async fn start(
     description: &Description,
@@ -60,6 +87,9 @@ pub(super) async fn start(
             });
         }
         let outer = |name: &str| std::env::var(name).ok();
+        let variables =
+            environment::of_function(&function.environment, &function.binary, endpoints, &outer);
+        check_lease(function, &variables)?;
         let settings = FunctionSettings {
             label: function.binary.clone(),
             name: function.name.clone(),
@@ -69,12 +99,7 @@ pub(super) async fn start(
             maximum_environments: maximum_environments(function, description),
             program: executable.clone(),
             arguments: vec!["function".to_owned(), function.binary.clone()],
-            environment: environment::of_function(
-                &function.environment,
-                &function.binary,
-                endpoints,
-                &outer,
-            ),
+            environment: variables,
             output,
         };
         starting.push(async move {

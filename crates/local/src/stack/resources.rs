@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use tokio::net::TcpListener;
 
 use super::{ACCOUNT_ID, DataFolder, REGION, StackError};
-use crate::services::dynamodb::{DynamoDbOptions, DynamoDbServer, TableDescription};
+use crate::services::dynamodb::{DynamoDbError, DynamoDbOptions, DynamoDbServer, TableDescription};
 use crate::services::record::Recorder;
 use crate::services::s3::{S3Options, S3Server};
 use crate::sqs::{SqsOptions, SqsServer, system_clock};
@@ -32,22 +32,30 @@ impl Services {
         description: &Description,
         recorder: &Recorder,
     ) -> Result<Self, StackError> {
+        let tables = folder.join("dynamodb.sqlite");
         let dynamodb = DynamoDbServer::start(DynamoDbOptions {
             listener: listeners.dynamodb,
-            database_path: Some(folder.join("dynamodb.sqlite")),
+            database_path: Some(tables.clone()),
             recorder: recorder.clone(),
         })
-        .await?;
+        .await
+        .map_err(|error| match error {
+            source @ DynamoDbError::Open(_) => StackError::TableData { path: tables, source },
+            other @ (DynamoDbError::Start(_)
+            | DynamoDbError::Table { .. }
+            | DynamoDbError::TableDiffers { .. }) => StackError::DynamoDb(other),
+        })?;
+        let queues = folder.join("sqs.sqlite");
         let sqs = SqsServer::start(SqsOptions {
             listener: listeners.sqs,
-            database_path: Some(folder.join("sqs.sqlite")),
+            database_path: Some(queues.clone()),
             region: REGION.to_owned(),
             account: ACCOUNT_ID.to_owned(),
             clock: system_clock(),
             recorder: recorder.clone(),
         })
         .await
-        .map_err(|error| StackError::Sqs(error.to_string()))?;
+        .map_err(|source| StackError::QueueData { path: queues, source })?;
         let s3 = S3Server::start(S3Options {
             listener: listeners.s3,
             root: folder.join("s3"),

@@ -60,7 +60,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, std::io::Error> {
         return batch(records).await;
     }
     if payload.get("routeKey").is_some() {
-        return route(&payload);
+        return route(&payload).await;
     }
     match payload["do"].as_str().unwrap_or_default() {
         "describe" => Ok(json!({
@@ -98,8 +98,12 @@ async fn batch(records: &[Value]) -> Result<Value, std::io::Error> {
     Ok(json!({ "batchItemFailures": failures }))
 }
 
-fn route(event: &Value) -> Result<Value, std::io::Error> {
+async fn route(event: &Value) -> Result<Value, std::io::Error> {
     match event["rawPath"].as_str() {
+        Some("/slow") => {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(json!({ "statusCode": 200 }))
+        }
         Some("/fail") => Err(std::io::Error::other("as asked")),
         _ => Ok(json!({
             "statusCode": 201,

@@ -7,8 +7,11 @@ use relay_local::template::description::{Cors, Route};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::function::start;
+use super::function::{PATIENCE, start};
 
 async fn gateway() -> (Gateway, String) {
     let listener = bind(0).await.unwrap();
@@ -19,7 +22,7 @@ async fn gateway() -> (Gateway, String) {
         function: "Tested".to_owned(),
         authorizer: None,
     };
-    let routes = [route("POST", "/echo/{id}"), route("GET", "/fail")];
+    let routes = [route("POST", "/echo/{id}"), route("GET", "/fail"), route("GET", "/slow")];
     let cors = Cors {
         allow_origins: vec!["*".to_owned()],
         allow_methods: vec!["POST".to_owned()],
@@ -97,4 +100,44 @@ async fn the_environments_are_listed() {
     assert_eq!(list[0]["state"], "idle");
     assert!(list[0]["pid"].as_u64().unwrap() > 0);
     gateway.stop().await;
+}
+
+/// Sends bytes as they are over a connection of their own.
+async fn send(url: &str, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_http_is_a_bad_request() {
+    let (gateway, url) = gateway().await;
+    let head = "POST /echo/7 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut stream = send(&url, &format!("{head}zz\r\n")).await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.ends_with("{\"message\":\"Bad Request\"}"), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_waits_for_functions_and_not_for_callers() {
+    let (gateway, url) = gateway().await;
+    let _half_a_head = send(&url, "POST /echo/7 HTTP/1.1\r\nhost:").await;
+    let half_a_body = "POST /echo/7 HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
+    let _half_a_body = send(&url, half_a_body).await;
+    let slow = tokio::spawn(client().get(format!("{url}/slow")).send());
+    let began = Instant::now();
+    let is_busy = async || {
+        let list = client().get(format!("{url}/_local/environments")).send().await.unwrap();
+        list.text().await.unwrap().contains("\"busy\"")
+    };
+    while !is_busy().await {
+        assert!(began.elapsed() < PATIENCE, "the function did not begin");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    gateway.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(8), "it waited for half a request");
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200);
 }
