@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use clap::Args;
-use relay_core::destination::{AllowList, DestinationPolicy, Target};
+use relay_core::destination::{AllowList, DestinationPolicy, Target, fully_qualified};
 use relay_core::headers::Headers;
 use relay_worker::sender::{Lookup, SystemLookup, preflight};
 use serde_json::{Value, json};
@@ -112,10 +112,7 @@ impl Given {
         let pair = |pair: &String| {
             let (host, addresses) = pair.split_once('=')?;
             let addresses = addresses.split(',').map(|address| address.parse().ok());
-            Some((
-                format!("{}.", host.trim_end_matches('.').to_ascii_lowercase()),
-                addresses.collect::<Option<_>>()?,
-            ))
+            Some((looked_up(host)?, addresses.collect::<Option<_>>()?))
         };
         let read = |text: &String| {
             pair(text).ok_or_else(|| {
@@ -124,6 +121,15 @@ impl Given {
         };
         pairs.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// The name that is asked for when a target's host is `host`: an international name has another
+/// form in DNS than the one people write. None if it is no host.
+fn looked_up(host: &str) -> Option<String> {
+    let target = Target::parse(&format!("http://{host}/")).ok()?;
+    // A port or a path would be dropped without a word.
+    let is_host_alone = target.as_str() == format!("http://{}/", target.host());
+    is_host_alone.then(|| fully_qualified(target.host()))
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! `relay`: send messages, look at them, and learn why a target is allowed or refused.
 
 mod api;
+mod causes;
 mod check_target;
 mod send;
 mod show;
@@ -13,7 +14,14 @@ use clap::{Parser, Subcommand};
 const REFUSED: u8 = 3;
 
 #[derive(Parser)]
-#[command(name = "relay", version, about = "Send, show and explain messages of the webhook relay")]
+#[command(
+    name = "relay",
+    version,
+    about = "Send, show and explain messages of the webhook relay",
+    after_help = "`send` and `show` do not sign their requests: they speak to a relay on this machine, \
+                  not to a deployed one whose routes want AWS_IAM. For that, sign them with another \
+                  tool, such as curl --aws-sigv4."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -54,11 +62,17 @@ enum Failure {
     #[error("{what} cannot be read: {reason}")]
     Input { what: String, reason: std::io::Error },
     /// The relay did not answer.
-    #[error("{url} did not answer: {reason}")]
-    Unreachable { url: String, reason: reqwest::Error },
-    /// The relay refused.
-    #[error("the relay answered {status}\n{answer}")]
-    Answered { status: u16, answer: String },
+    #[error("{place} did not answer: {}", causes::on_one_line(.reason))]
+    Unreachable { place: String, reason: reqwest::Error },
+    /// The relay, or the store of its uploads, refused.
+    #[error("{place} answered {status}\n{answer}")]
+    Answered { place: String, status: u16, answer: String },
+    /// What stands before the relay's routes refused: the relay itself never answers with 403.
+    #[error(
+        "the relay answered 403\n{answer}\nhint: this command does not sign its requests; a deployed \
+         relay whose routes want AWS_IAM takes only signed ones (curl --aws-sigv4 makes them)"
+    )]
+    Forbidden { answer: String },
     /// The host has no randomness.
     #[error("no random numbers: {0}")]
     Randomness(getrandom::Error),
@@ -71,7 +85,35 @@ impl Failure {
             Self::Input { .. }
             | Self::Unreachable { .. }
             | Self::Answered { .. }
+            | Self::Forbidden { .. }
             | Self::Randomness(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_whole_message_excludes_the_flags_it_replaces() {
+        let parse = |flags: &[&str]| {
+            Arguments::try_parse_from([&["relay", "send", "--message", "-"], flags].concat())
+        };
+        assert!(parse(&[]).is_ok(), "defaults are no conflict");
+        for flag in [
+            ["--method", "POST"],
+            ["--sender-id", "cli"],
+            ["--message-id", "m"],
+            ["--target-url", "https://a.example/"],
+            ["--header", "A: b"],
+            ["--body", "1"],
+            ["--body-file", "-"],
+        ] {
+            let kind = parse(&flag).err().map(|error| error.kind());
+            assert_eq!(kind, Some(ErrorKind::ArgumentConflict), "{flag:?}");
         }
     }
 }

@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::api::{Api, answer, client};
+use crate::api::{Api, put};
 
-/// Bodies above this go by upload. The API documents 2.9 MiB as always fitting; base64 takes a third.
-const REQUEST_BODY_BYTES_MAX: usize = 2 << 20;
+/// Requests above this go by upload: 5.5 MiB, measured as Lambda is given them, which is as a JSON
+/// string in an event of at most 6,291,456 bytes. The other half MiB is for the rest of the event.
+const REQUEST_ESCAPED_BYTES_MAX: usize = 5_767_168;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -44,7 +45,9 @@ pub(crate) struct Arguments {
     body_file: Option<PathBuf>,
     /// A file with the whole message as the API takes it, in place of the other flags; - is standard
     /// input.
-    #[arg(long, conflicts_with_all = ["target_url", "body", "body_file", "message_id", "headers"])]
+    #[arg(long, conflicts_with_all = [
+        "target_url", "sender_id", "message_id", "method", "headers", "body", "body_file",
+    ])]
     message: Option<PathBuf>,
 }
 
@@ -66,14 +69,45 @@ async fn message_of(arguments: &Arguments) -> Result<String, Failure> {
     message.insert("senderId".to_owned(), json!(arguments.sender_id));
     message.insert("targetUrl".to_owned(), json!(arguments.target_url));
     message.insert("method".to_owned(), json!(arguments.method));
-    message.insert("headers".to_owned(), headers_of(&arguments.headers)?);
-    let Some(body) = body_of(arguments)? else { return Ok(Value::Object(message).to_string()) };
-    if body.len() > REQUEST_BODY_BYTES_MAX {
-        let upload_id = upload(&arguments.api, body).await?;
-        message.insert("payload".to_owned(), json!({ "uploadId": upload_id }));
-        return Ok(Value::Object(message).to_string());
+    let mut headers = headers_of(&arguments.headers)?;
+    let body = body_of(arguments)?;
+    if let Some(body) = &body {
+        add_content_type(&mut headers, body);
     }
-    Ok(with_body(&Value::Object(message), &body))
+    message.insert("headers".to_owned(), Value::Object(headers));
+    let Some(body) = body else { return Ok(Value::Object(message).to_string()) };
+    if let Some(request) = request_with(&Value::Object(message.clone()), &body) {
+        return Ok(request);
+    }
+    let upload_id = upload(&arguments.api, body).await?;
+    message.insert("payload".to_owned(), json!({ "uploadId": upload_id }));
+    Ok(Value::Object(message).to_string())
+}
+
+/// Says what the body is, unless a header does. The relay goes by the body's encoding, and would take
+/// JSON between white space for text and every upload for bytes.
+fn add_content_type(headers: &mut serde_json::Map<String, Value>, body: &[u8]) {
+    if headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+        return;
+    }
+    let is_json = serde_json::from_slice::<&RawValue>(body).is_ok();
+    let content_type = match std::str::from_utf8(body) {
+        Ok(_) if is_json => "application/json",
+        Ok(_) => "text/plain; charset=utf-8",
+        Err(_) => "application/octet-stream",
+    };
+    headers.insert("Content-Type".to_owned(), json!(content_type));
+}
+
+/// The request with the body in it; none if it is too large.
+fn request_with(message: &Value, body: &[u8]) -> Option<String> {
+    // No encoding makes a body smaller.
+    if body.len() > REQUEST_ESCAPED_BYTES_MAX {
+        return None;
+    }
+    let request = with_body(message, body);
+    let escaped_bytes = json!(request).to_string().len();
+    (escaped_bytes <= REQUEST_ESCAPED_BYTES_MAX).then_some(request)
 }
 
 /// The message's JSON with the body in it: JSON as its exact text, other text and bytes encoded.
@@ -88,7 +122,7 @@ fn with_body(message: &Value, body: &[u8]) -> String {
     format!("{},{fields}}}", whole.strip_suffix('}').unwrap_or(&whole))
 }
 
-fn headers_of(pairs: &[String]) -> Result<Value, Failure> {
+fn headers_of(pairs: &[String]) -> Result<serde_json::Map<String, Value>, Failure> {
     let mut headers = serde_json::Map::new();
     for pair in pairs {
         let (name, value) = pair
@@ -96,7 +130,7 @@ fn headers_of(pairs: &[String]) -> Result<Value, Failure> {
             .ok_or_else(|| Failure::Usage(format!("header {pair:?} is not \"Name: value\"")))?;
         headers.insert(name.trim().to_owned(), json!(value.trim()));
     }
-    Ok(Value::Object(headers))
+    Ok(headers)
 }
 
 /// The body from wherever it comes; none if standard input is a terminal.
@@ -128,12 +162,7 @@ async fn upload(api: &Api, body: Vec<u8>) -> Result<Value, Failure> {
     let announced = json!({ "bytes": body.len(), "sha256": Sha256::of(&body).to_string() });
     let mut link = api.post("/v1/uploads", announced.to_string()).await?;
     let url = link["url"].as_str().unwrap_or_default().to_owned();
-    let mut request = client(&url)?.put(&url);
-    for (name, value) in link["headers"].as_object().into_iter().flatten() {
-        request = request.header(name, value.as_str().unwrap_or_default());
-    }
-    // The link is not shown: whoever has it may upload.
-    answer("the upload link".to_owned(), request.body(body)).await?;
+    put(&url, &link["headers"], body).await?;
     Ok(link["uploadId"].take())
 }
 
@@ -161,5 +190,36 @@ mod tests {
         let nested = json!({"messageId": "m", "headers": {}});
         expect_test::expect![[r#"{"headers":{},"messageId":"m","body":1}"#]]
             .assert_eq(&with_body(&nested, b"1"));
+    }
+
+    #[test]
+    fn a_body_is_called_what_it_is_unless_a_header_says() {
+        for (body, expected) in [
+            (&b"{\"a\": 1}"[..], "application/json"),
+            (b"\n{\"a\": 1}\r\n", "application/json"),
+            (b"{} {}", "text/plain; charset=utf-8"),
+            (b"", "text/plain; charset=utf-8"),
+            (b"\"\xff\"", "application/octet-stream"),
+        ] {
+            let mut headers = serde_json::Map::new();
+            add_content_type(&mut headers, body);
+            assert_eq!(headers["Content-Type"], expected, "{body:?}");
+        }
+        let mut given = serde_json::Map::from_iter([("content-TYPE".to_owned(), json!("a/b"))]);
+        add_content_type(&mut given, b"{}\n");
+        assert_eq!(Value::Object(given), json!({"content-TYPE": "a/b"}));
+    }
+
+    #[test]
+    fn what_counts_is_the_request_as_the_event_holds_it() {
+        let message = json!({"messageId": "m"});
+        let fits = |text: &str, times: usize| {
+            request_with(&message, text.repeat(times).as_bytes()).is_some()
+        };
+        assert!(fits("a", 5 << 20) && !fits("a", REQUEST_ESCAPED_BYTES_MAX));
+        // U+0001 is 6 bytes in the request, and 7 in the event.
+        assert!(fits("\u{1}", 800 << 10) && !fits("\u{1}", 900 << 10));
+        // A quote within text is 2 and then 4.
+        assert!(fits("\"a", 1 << 20) && !fits("\"a", 6 << 18));
     }
 }

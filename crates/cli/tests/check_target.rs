@@ -24,6 +24,20 @@ fn a_public_target_is_allowed() {
 }
 
 #[test]
+fn an_answer_is_given_for_a_name_in_any_form_of_it() {
+    for (host, given) in [
+        ("b\u{fc}cher.example", "b\u{fc}cher.example"),
+        ("b\u{fc}cher.example", "B\u{dc}CHER.example."),
+        ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "b\u{fc}cher.example"),
+    ] {
+        let (code, told) =
+            check(&[&format!("https://{host}/"), "--resolve", &format!("{given}=8.8.8.8")]);
+        assert_eq!((code, told.as_str()), (0, "allowed: would connect to 8.8.8.8:443\n"));
+    }
+}
+
+#[test]
 fn f26_a_refusal_says_why() {
     for (arguments, reason) in [
         (&["http://169.254.169.254/"][..], "address 169.254.169.254 is not public"),
@@ -67,6 +81,8 @@ fn wrong_usage_exits_with_2() {
     for arguments in [
         &[][..],
         &["https://a.example/", "--resolve", "nonsense"],
+        &["https://a.example/", "--resolve", "a.example:8080=8.8.8.8"],
+        &["https://a.example/", "--resolve", "a.example/b=8.8.8.8"],
         &["https://8.8.8.8/", "--headers", "[]"],
         &["https://8.8.8.8/", "--destination-allow", "10.0.0.0/99"],
     ] {
