@@ -7,13 +7,16 @@ use tracing_subscriber::EnvFilter;
 /// the local stack sets it for the functions it runs.
 const FORMAT_VARIABLE: &str = "RELAY_LOG_FORMAT";
 
+/// The crates whose lines are the functions' own.
+const CRATES: [&str; 5] =
+    ["relay_core", "relay_aws", "relay_ingest", "relay_worker", "relay_operate"];
+
 /// Sends log lines to standard output from now on. Other crates than the relay's own speak up from
 /// warnings on. A second call changes nothing.
 pub fn log_to_stdout(logging: &Logging) {
     let level = &logging.level;
-    let filter = EnvFilter::new(format!(
-        "warn,relay_core={level},relay_aws={level},relay_ingest={level},relay_worker={level}"
-    ));
+    let ours = CRATES.map(|name| format!(",{name}={level}")).concat();
+    let filter = EnvFilter::new(format!("warn{ours}"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     let as_text = std::env::var(FORMAT_VARIABLE).is_ok_and(|format| format == "text");
     // The only error is that a subscriber is there already.

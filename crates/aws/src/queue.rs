@@ -17,7 +17,7 @@ use crate::error::{failed, unavailable};
 /// The longest delay of a message that SQS takes, in seconds.
 const DELAY_SECONDS_MAX: u64 = 900;
 /// The longest that SQS hides a received message, in seconds.
-const VISIBILITY_SECONDS_MAX: u64 = 43_200;
+pub(crate) const VISIBILITY_SECONDS_MAX: u64 = 43_200;
 /// The longest message group id that SQS takes, in characters.
 const GROUP_ID_CHARACTERS_MAX: usize = 128;
 
@@ -143,22 +143,25 @@ fn is_no_longer_ours<E, R>(error: &SdkError<E, R>) -> bool
 where
     E: ProvideErrorMetadata,
 {
+    match error {
+        SdkError::ServiceError(answer) => answer.err().code().is_some_and(names_a_lost_receipt),
+        _ => false,
+    }
+}
+
+/// Whether SQS says by this code that a receipt speaks for nothing any more.
+pub(crate) fn names_a_lost_receipt(code: &str) -> bool {
     const CODES: [&str; 4] = [
         "MessageNotInflight",
         "AWS.SimpleQueueService.MessageNotInflight",
         "ReceiptHandleIsInvalid",
         "InvalidParameterValue",
     ];
-    match error {
-        SdkError::ServiceError(answer) => {
-            answer.err().code().is_some_and(|code| CODES.contains(&code))
-        }
-        _ => false,
-    }
+    CODES.contains(&code)
 }
 
 /// The wait in whole seconds, never shorter than asked for unless that is beyond the limit.
-fn whole_seconds(wait: Duration, seconds_max: u64) -> i32 {
+pub(crate) fn whole_seconds(wait: Duration, seconds_max: u64) -> i32 {
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     i32::try_from(seconds.min(seconds_max)).unwrap_or(i32::MAX)
 }

@@ -6,16 +6,19 @@
 
 pub mod attempt;
 pub mod body;
+pub mod breaker;
 pub mod decide;
 pub mod destination;
 pub mod envelope;
 pub mod fingerprint;
 pub mod headers;
 pub mod identity;
+pub mod invariants;
 pub mod lifecycle;
 pub mod message;
 pub mod outcome;
 pub mod ports;
+pub mod reconcile;
 pub mod retry;
 pub mod settings;
 pub mod signature;

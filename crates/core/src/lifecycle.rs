@@ -3,11 +3,13 @@
 //! Stores derive their conditions from [`Status::takes`], the in-memory store and every reader use
 //! [`State::judge_claim`], and nothing else in the relay decides whether a transition is legal.
 
+mod beginning;
 mod claim;
 mod ending;
 
 use serde::{Deserialize, Serialize};
 
+pub use beginning::{Again, Beginning};
 pub use claim::{ClaimRequest, ClaimVerdict, Life, Phase, State};
 pub use ending::Ending;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Generation;
 use crate::time::Timestamp;
 
 /// Outcomes kept in the record; a counter keeps the total. Twenty tell a story and stay far under the
@@ -88,6 +89,9 @@ pub struct Outcome {
 pub struct AttemptRecord {
     /// Which attempt of its generation, from 1.
     pub attempt: u32,
+    /// Which generation it belongs to; the first is 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: Generation,
     /// When it began.
     pub at: Timestamp,
     /// The answer's status, if there was one.
@@ -105,13 +109,14 @@ pub struct AttemptRecord {
 
 impl AttemptRecord {
     /// What is kept of an outcome. The answer is cut to [`ANSWER_KEPT_BYTES`].
-    pub fn of(attempt: u32, outcome: &Outcome) -> Self {
+    pub fn of(generation: Generation, attempt: u32, outcome: &Outcome) -> Self {
         let mut end = outcome.answer.len().min(ANSWER_KEPT_BYTES);
         while !outcome.answer.is_char_boundary(end) {
             end -= 1;
         }
         Self {
             attempt,
+            generation,
             at: outcome.started_at,
             status: outcome.result.ok(),
             error: outcome.result.err(),
@@ -131,14 +136,21 @@ impl AttemptRecord {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_first(generation: &Generation) -> bool {
+    *generation == Generation::default()
+}
+
 /// The attempts of a record with one more. Attempts that a dead worker left without an outcome are
 /// filled in as unknown, and only the last [`OUTCOMES_KEPT`] stay.
 #[must_use]
 pub fn with_attempt(mut kept: Vec<AttemptRecord>, next: AttemptRecord) -> Vec<AttemptRecord> {
-    let last = kept.last().map_or(0, |last| last.attempt);
-    let first_gap = (last + 1).max(next.attempt.saturating_sub(OUTCOMES_KEPT as u32));
+    let of_generation = kept.last().filter(|last| last.generation == next.generation);
+    let last = of_generation.map_or(0, |last| last.attempt);
+    let first_gap = last.saturating_add(1).max(next.attempt.saturating_sub(OUTCOMES_KEPT as u32));
     kept.extend((first_gap..next.attempt).map(|attempt| AttemptRecord {
         attempt,
+        generation: next.generation,
         at: next.at,
         status: None,
         error: Some(ErrorKind::Unknown),
@@ -253,6 +265,7 @@ mod tests {
     fn attempt(attempt: u32) -> AttemptRecord {
         AttemptRecord {
             attempt,
+            generation: Generation::default(),
             at: Timestamp::from_millis(1),
             status: Some(503),
             error: None,
@@ -308,6 +321,14 @@ mod tests {
     }
 
     #[test]
+    fn attempts_of_another_generation_leave_no_gap() {
+        let second = AttemptRecord { generation: Generation(1), ..attempt(1) };
+        let kept = with_attempt(vec![attempt(1), attempt(2)], second);
+        let told: Vec<_> = kept.iter().map(|kept| (kept.generation.0, kept.attempt)).collect();
+        assert_eq!(told, [(0, 1), (0, 2), (1, 1)]);
+    }
+
+    #[test]
     fn f28_only_the_last_attempts_are_kept() {
         let kept = (1..=50).fold(Vec::new(), |kept, number| with_attempt(kept, attempt(number)));
         assert_eq!(kept.len(), OUTCOMES_KEPT);
@@ -324,6 +345,6 @@ mod tests {
             started_at: Timestamp::from_millis(1),
             duration_millis: 1,
         };
-        assert_eq!(AttemptRecord::of(1, &outcome).answer, "ä".repeat(ANSWER_KEPT_BYTES / 2));
+        assert_eq!(AttemptRecord::of(Generation::default(), 1, &outcome).answer, "ä".repeat(ANSWER_KEPT_BYTES / 2));
     }
 }

@@ -1,6 +1,9 @@
 //! What the relay needs from the world outside, as small contracts. Every implementation runs the same
 //! conformance suite; no signature names a vendor.
 
+mod breakers;
+mod operations;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,11 +15,16 @@ use crate::decide::Decision;
 use crate::destination::{Method, Target};
 use crate::envelope::Envelope;
 use crate::identity::{LeaseId, RelayId};
-use crate::lifecycle::{ClaimRequest, Life, State};
+use crate::lifecycle::{Again, ClaimRequest, Life, State};
 use crate::message::Message;
 use crate::outcome::{AttemptRecord, DeadReason, Outcome};
 use crate::time::Timestamp;
 use crate::upload::UploadId;
+
+pub use breakers::{BreakerWritten, Breakers};
+pub use operations::{
+    Cursor, DEAD_SHARDS, DeadEntry, DeadWanted, LETTERS_MAX, Ledger, Letter, Letters, Page, Standing,
+};
 
 /// Why a port could not answer. The text is for logs, never for clients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,14 +139,14 @@ pub enum Settled {
     Lost,
 }
 
-/// The answer to a redrive.
+/// The answer to setting a message going again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Redriven {
+pub enum Begun {
     /// The message is PENDING in this life and must be sent to the queue, though perhaps not for the
     /// first time.
     Pending(Life),
-    /// It is in another state; nothing was written.
-    NotDead,
+    /// It is in a state that this does not follow from; nothing was written.
+    Refused,
 }
 
 /// The records of messages: deduplication and the life cycle.
@@ -166,7 +174,8 @@ pub trait Store: Send + Sync {
     /// even by a worker that lost its hold, as long as nothing final was.
     async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError>;
 
-    /// Ends a message that nobody holds and whose life is the given one as DEAD.
+    /// Ends a message that nobody holds and whose life is the given one as DEAD. For
+    /// [`DeadReason::ReceiveCountExceeded`] its next attempt must be due as well (F21).
     async fn give_up(
         &self,
         id: &RelayId,
@@ -180,14 +189,16 @@ pub trait Store: Send + Sync {
     async fn mark_buried(&self, id: &RelayId, life: &Life, now: Timestamp)
     -> Result<(), PortError>;
 
-    /// Sets a message going again that is DEAD in the life given: PENDING in the next generation, with
-    /// no attempts. Repeating it while that generation is still PENDING answers the same.
-    async fn redrive(
+    /// Sets a message going again whose state in the life given allows it: PENDING in the next
+    /// generation, with no attempts and with the outcomes kept so far. Repeating it while that
+    /// generation is still PENDING answers the same (F22).
+    async fn begin_again(
         &self,
         id: &RelayId,
         life: &Life,
+        again: Again,
         now: Timestamp,
-    ) -> Result<Redriven, PortError>;
+    ) -> Result<Begun, PortError>;
 
     /// Whether the store answers.
     async fn ready(&self) -> Result<(), PortError>;

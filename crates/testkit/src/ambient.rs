@@ -11,17 +11,25 @@ use relay_core::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     millis: Arc<AtomicU64>,
+    /// Since when the runtime's own time is added.
+    runtime_since: Option<tokio::time::Instant>,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { millis: Arc::new(AtomicU64::new(start.as_millis())) }
+        Self { millis: Arc::new(AtomicU64::new(start.as_millis())), runtime_since: None }
+    }
+
+    /// A clock that shows `start` and goes on with the time of the runtime it is made on, paused or not.
+    pub fn with_runtime(start: Timestamp) -> Self {
+        Self { runtime_since: Some(tokio::time::Instant::now()), ..Self::starting_at(start) }
     }
 
     /// What it shows.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
+        let by_hand = Timestamp::from_millis(self.millis.load(Ordering::SeqCst));
+        by_hand.plus(self.runtime_since.map(|since| since.elapsed()).unwrap_or_default())
     }
 
     /// Turns it on by `step`.
@@ -109,6 +117,35 @@ impl Ambient for TestAmbient {
     }
 }
 
+/// Time and chance of one host, whose clock goes ahead of another one or behind it.
+#[derive(Debug, Clone)]
+pub struct SkewedAmbient {
+    ambient: TestAmbient,
+    ahead_millis: i64,
+}
+
+impl SkewedAmbient {
+    /// The time of `clock`, shown `ahead_millis` milliseconds later than it is; chance from `seed`.
+    pub fn new(clock: ManualClock, ahead_millis: i64, seed: u64) -> Self {
+        Self { ambient: TestAmbient::new(clock, seed), ahead_millis }
+    }
+}
+
+impl Ambient for SkewedAmbient {
+    fn now(&self) -> Timestamp {
+        let true_millis = self.ambient.now().as_millis();
+        Timestamp::from_millis(true_millis.saturating_add_signed(self.ahead_millis))
+    }
+
+    fn unit(&self) -> f64 {
+        self.ambient.unit()
+    }
+
+    fn bits(&self) -> [u8; 16] {
+        self.ambient.bits()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +168,15 @@ mod tests {
         let clock = ManualClock::starting_at(Timestamp::from_millis(5));
         clock.clone().advance(Duration::from_secs(2));
         assert_eq!(clock.now(), Timestamp::from_millis(2005));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_can_go_with_the_runtime_and_hosts_with_clocks_of_their_own() {
+        let clock = ManualClock::with_runtime(Timestamp::from_millis(10_000));
+        let late = SkewedAmbient::new(clock.clone(), -3000, 1);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        clock.advance(Duration::from_millis(50));
+        assert_eq!(clock.now(), Timestamp::from_millis(10_300));
+        assert_eq!(late.now(), Timestamp::from_millis(7300));
     }
 }

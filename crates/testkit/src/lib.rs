@@ -6,9 +6,11 @@
 
 pub mod ambient;
 pub mod conformance;
+pub mod faults;
 pub mod memory;
 pub mod sample;
 pub mod walk;
+pub mod wire;
 
-pub use ambient::{Chance, ManualClock, TestAmbient};
-pub use memory::{MemoryPayloads, MemoryQueue, MemoryStore};
+pub use ambient::{Chance, ManualClock, SkewedAmbient, TestAmbient};
+pub use memory::{MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore};

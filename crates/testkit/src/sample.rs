@@ -8,7 +8,7 @@ use relay_core::body::Body;
 use relay_core::destination::{Method, Target};
 use relay_core::fingerprint::Fingerprint;
 use relay_core::headers::Headers;
-use relay_core::identity::{AcceptedId, CorrelationId, LeaseId, MessageId, RelayId, SenderId};
+use relay_core::identity::{AcceptedId, CorrelationId, Generation, LeaseId, MessageId, RelayId, SenderId};
 use relay_core::lifecycle::{ClaimRequest, Life};
 use relay_core::message::Message;
 use relay_core::outcome::{AttemptRecord, Outcome};
@@ -79,5 +79,5 @@ pub fn attempt(number: u32, status: u16) -> AttemptRecord {
         started_at: START,
         duration_millis: 12,
     };
-    AttemptRecord::of(number, &outcome)
+    AttemptRecord::of(Generation::default(), number, &outcome)
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use relay_core::decide::Decision;
 use relay_core::identity::{AcceptedId, LeaseId, RelayId};
-use relay_core::lifecycle::{ClaimRequest, Life};
+use relay_core::lifecycle::{Again, ClaimRequest, Life};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{
-    Claim, Found, Lease, PortError, Recorded, Redriven, Settled, Settlement, Store,
+    Begun, Claim, Found, Lease, PortError, Recorded, Settled, Settlement, Store,
 };
 use relay_core::time::Timestamp;
 
@@ -43,7 +43,7 @@ enum Step {
     Settle(Settlement),
     GiveUp(RelayId, Life, DeadReason),
     MarkBuried(RelayId, Life),
-    Redrive(RelayId, Life),
+    BeginAgain(RelayId, Life, Again),
 }
 
 #[derive(Debug, PartialEq)]
@@ -53,7 +53,7 @@ enum Answer {
     Noted(Result<(), PortError>),
     Claimed(Result<Claim, PortError>),
     Settled(Result<Settled, PortError>),
-    Redriven(Result<Redriven, PortError>),
+    Begun(Result<Begun, PortError>),
 }
 
 /// What a walk knows about one message.
@@ -160,7 +160,7 @@ impl Track {
             },
             12 => Step::GiveUp(id, self.life(chance, now), reason(chance)),
             13 => Step::MarkBuried(id, self.life(chance, now)),
-            14 => Step::Redrive(id, self.life(chance, now)),
+            14 => Step::BeginAgain(id, self.life(chance, now), again(chance)),
             _ => Step::Find(id),
         }
     }
@@ -196,7 +196,7 @@ impl Track {
 
     /// Keeps the holds and lives that came out of a step, for later ones.
     fn learn(&mut self, step: &Step, answer: Answer) {
-        if let Answer::Redriven(Ok(Redriven::Pending(life))) = answer {
+        if let Answer::Begun(Ok(Begun::Pending(life))) = answer {
             self.lives.push(life);
         } else if let (Step::Claim(_, claim), Answer::Claimed(Ok(Claim::Ours(lease)))) =
             (step, answer)
@@ -207,8 +207,13 @@ impl Track {
 }
 
 fn reason(chance: &mut Chance) -> DeadReason {
-    let reasons = [DeadReason::Gone, DeadReason::DeadlinePassed];
+    let reasons =
+        [DeadReason::Gone, DeadReason::DeadlinePassed, DeadReason::ReceiveCountExceeded];
     chance.pick(&reasons).copied().unwrap_or(DeadReason::Gone)
+}
+
+fn again(chance: &mut Chance) -> Again {
+    chance.pick(&[Again::Redrive, Again::Resend]).copied().unwrap_or(Again::Redrive)
 }
 
 async fn take(store: &dyn Store, step: &Step, now: Timestamp) -> Answer {
@@ -222,6 +227,8 @@ async fn take(store: &dyn Store, step: &Step, now: Timestamp) -> Answer {
             Answer::Settled(store.give_up(id, life, *reason, now).await)
         }
         Step::MarkBuried(id, life) => Answer::Noted(store.mark_buried(id, life, now).await),
-        Step::Redrive(id, life) => Answer::Redriven(store.redrive(id, life, now).await),
+        Step::BeginAgain(id, life, again) => {
+            Answer::Begun(store.begin_again(id, life, *again, now).await)
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use relay_core::ports::{Payloads, Queue, Receipt, SignedLink};
+use relay_core::ports::{Letters, Payloads, Queue, Receipt, SignedLink};
 use relay_core::time::Timestamp;
-use relay_testkit::conformance::{payloads, queue, store};
+use relay_testkit::conformance::{breakers, ledger, letters, payloads, queue, store};
 use relay_testkit::memory::Received;
-use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, sample, walk};
+use relay_testkit::{ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, sample, walk};
 
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_contract() {
@@ -61,6 +61,44 @@ async fn the_queue_in_memory_keeps_the_contract() {
     .await;
 }
 
+#[async_trait]
+impl letters::Bench for QueueBench {
+    fn letters(&self) -> &dyn Letters {
+        &self.queue
+    }
+
+    fn queue(&self) -> &dyn Queue {
+        &self.queue
+    }
+
+    async fn move_all(&self) {
+        self.queue.move_received_often(0);
+    }
+
+    fn advance(&self, step: Duration) {
+        self.clock.advance(step);
+    }
+}
+
+#[tokio::test]
+async fn the_dead_letter_queue_in_memory_keeps_the_contract() {
+    letters::run_all(|_| async {
+        let clock = ManualClock::starting_at(sample::START);
+        let queue = MemoryQueue::new(clock.clone());
+        Arc::new(QueueBench { clock, queue }) as Arc<dyn letters::Bench>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_ledger_in_memory_keeps_the_contract() {
+    ledger::run_all(|_| async {
+        let store = MemoryStore::new();
+        ledger::Subject { store: Arc::new(store.clone()), ledger: Arc::new(store) }
+    })
+    .await;
+}
+
 struct PayloadsBench(MemoryPayloads);
 
 #[async_trait]
@@ -83,6 +121,11 @@ impl payloads::Bench for PayloadsBench {
 }
 
 #[tokio::test]
+async fn the_breakers_in_memory_keep_the_contract() {
+    breakers::run_all(Arc::new(MemoryBreakers::new())).await;
+}
+
+#[tokio::test]
 async fn the_payloads_in_memory_keep_the_contract() {
     payloads::run_all(Arc::new(PayloadsBench(MemoryPayloads::new("bucket")))).await;
 }
@@ -96,6 +139,8 @@ async fn walks_meet_every_kind_of_answer() {
         answers.extend(walk::compare(&one, &other, seed, 100).await.answers);
     }
     let all = [
+        "Begun(Ok(Pending(Life",
+        "Begun(Ok(Refused))",
         "Claimed(Ok(Ahead))",
         "Claimed(Ok(AlreadyFinal(State",
         "Claimed(Ok(Exhausted))",
@@ -108,8 +153,6 @@ async fn walks_meet_every_kind_of_answer() {
         "Noted(Ok(()))",
         "Recorded(Ok(Existing(Message",
         "Recorded(Ok(New))",
-        "Redriven(Ok(NotDead))",
-        "Redriven(Ok(Pending(Life",
         "Settled(Ok(Done(State",
         "Settled(Ok(Lost))",
     ];

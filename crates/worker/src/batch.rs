@@ -4,11 +4,14 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use relay_core::time::Timestamp;
 use serde::Serialize;
 
-use crate::deliver::{Item, Told, Worker};
+use crate::deliver::{Item, Worker};
+use crate::slots::Slots;
+use crate::tell::Told;
 
 /// What is left of an invocation for its answer when everything else is cut off.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
@@ -53,9 +56,10 @@ impl Worker {
         let left = invocation_ends.since(self.ports.ambient.now()).saturating_sub(ANSWER_MARGIN);
         let cut_off = tokio::time::sleep(left);
         tokio::pin!(cut_off);
-        let mut deliveries = stream::iter(items)
-            .map(|item| self.deliver_alone(item, invocation_ends))
-            .buffer_unordered(self.rules.concurrency);
+        // All are begun at once; the slots say how many get on.
+        let slots = self.slots();
+        let mut deliveries: FuturesUnordered<_> =
+            items.iter().map(|item| self.deliver_alone(&slots, item, invocation_ends)).collect();
         loop {
             tokio::select! {
                 biased;
@@ -70,8 +74,13 @@ impl Worker {
     }
 
     /// Delivers one item; a panic fails it and no other (F14).
-    async fn deliver_alone<'a>(&self, item: &'a Item, ends: Timestamp) -> (&'a Item, Told) {
-        let delivery = AssertUnwindSafe(self.deliver(item, ends)).catch_unwind();
+    async fn deliver_alone<'a>(
+        &self,
+        slots: &Slots,
+        item: &'a Item,
+        ends: Timestamp,
+    ) -> (&'a Item, Told) {
+        let delivery = AssertUnwindSafe(self.deliver_within(slots, item, ends)).catch_unwind();
         let told = match delivery.await {
             Ok(told) => told,
             Err(_panic) => {

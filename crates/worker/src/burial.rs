@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope};
 use relay_core::identity::Generation;
-use relay_core::lifecycle::{Life, State};
+use relay_core::lifecycle::{Again, Life, State};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{DeadLetter, PortError, Redriven};
+use relay_core::ports::{Begun, DeadLetter, PortError};
 
-use crate::deliver::{Item, Next, Worker};
+use crate::deliver::{Item, Worker};
+use crate::tell::Next;
 
 impl Worker {
     /// Puts a copy of a dead message into the dead-letter queue and notes it. The record is the truth:
@@ -65,9 +66,9 @@ impl Worker {
     ) -> Result<Next, PortError> {
         let now = self.ports.ambient.now();
         let life = Life { generation, ..envelope.life.clone() };
-        match self.ports.store.redrive(&envelope.id, &life, now).await? {
-            Redriven::NotDead => tracing::info!(id = %envelope.id, "nothing to redrive"),
-            Redriven::Pending(life) => {
+        match self.ports.store.begin_again(&envelope.id, &life, Again::Redrive, now).await? {
+            Begun::Refused => tracing::info!(id = %envelope.id, "nothing to redrive"),
+            Begun::Pending(life) => {
                 let fresh = Envelope { life, ..envelope.clone() };
                 self.ports.queue.send(&fresh, Duration::ZERO).await?;
                 self.ports.store.mark_queued(&fresh.id, &fresh.life, now).await?;

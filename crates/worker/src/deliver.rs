@@ -1,4 +1,4 @@
-//! The life of one queue item: claim the message, send it, decide, settle, tell the queue.
+//! The life of one queue item: pass the gate, claim the message, send it, decide, settle, tell the queue.
 //!
 //! State first, queue second: an item is acknowledged only when the record says that nothing more is
 //! to come of it. Everything else hands the item back, so that any number of copies of a message may
@@ -7,32 +7,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join;
 use relay_core::attempt::SETTLE_TIME;
+use relay_core::breaker::{self, Permit};
 use relay_core::decide::decide;
 use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::identity::{Generation, LeaseId};
 use relay_core::lifecycle::{ClaimRequest, Phase, State};
 use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind};
 use relay_core::ports::{
-    Ambient, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled, Settlement, Store,
+    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled,
+    Settlement, Store,
 };
 use relay_core::retry::{Jitter, RetryPolicy};
 use relay_core::settings::Secrets;
 use relay_core::time::Timestamp;
 
+use crate::gate::{Gate, Pass};
+use crate::slots::Slots;
+use crate::tell::{Next, Told};
+
 /// An item that newer code wrote comes back after this long: by then a newer worker may be there.
 const NEWER_VERSION_WAIT: Duration = Duration::from_secs(60);
-/// An item that met trouble of our own comes back after this long, with jitter on top.
-const OWN_TROUBLE_WAIT: Duration = Duration::from_secs(10);
 /// Items handed back unstarted come back within this long, at random, so that they do not come
 /// back together.
 const UNSTARTED_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long after another worker's hold, or after the due time, a copy comes back: hosts' clocks
-/// differ.
-const CLOCK_MARGIN: Duration = Duration::from_secs(1);
-/// An item whose record cannot be read comes back after this long: a fault like that passes with a
-/// deployment, not by itself.
-const UNREADABLE_WAIT: Duration = Duration::from_secs(300);
 /// An item that again and again finds no room in an invocation waits this many times longer at most.
 const UNSTARTED_WAITS_MAX: u32 = 60;
 /// A message is given up this long before its record expires, whatever its deadline: what has expired
@@ -41,11 +40,6 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(1800);
 /// How often the result of an attempt is written before the attempt is left without one. Each try is
 /// retried by the store itself.
 const SETTLE_TRIES: usize = 3;
-/// Receipts of one item after which a fresh copy goes on in its place: half of what the queue's own
-/// redrive policy allows, which counts receipts and knows nothing of attempts.
-const RECEIPTS_MAX: u32 = 500;
-/// Longest delay of a fresh copy (SQS `DelaySeconds`).
-const FRESH_COPY_DELAY_MAX: Duration = Duration::from_secs(900);
 
 /// One item as the event source hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,29 +56,6 @@ pub struct Item {
     pub dead_letter: Option<Generation>,
 }
 
-/// What the queue is told about an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// It is done with and may be deleted.
-    Acknowledged,
-    /// It is to come back.
-    HandedBack,
-}
-
-/// What is to become of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing more is to come of it.
-    Acknowledge,
-    /// It comes back after this long.
-    After(Duration),
-    /// It comes back at this time.
-    At(Timestamp),
-    /// Its record cannot be read. It comes back as it is, never as a fresh copy: the queue's own
-    /// redrive policy is its last net.
-    Unreadable,
-}
-
 /// The world outside.
 #[derive(Clone)]
 pub struct Ports {
@@ -96,6 +67,8 @@ pub struct Ports {
     pub payloads: Arc<dyn Payloads>,
     /// Targets.
     pub sender: Arc<dyn Sender>,
+    /// Circuit breakers, shared with all other workers.
+    pub breakers: Arc<dyn Breakers>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
 }
@@ -113,8 +86,15 @@ pub struct Rules {
     pub lease: Duration,
     /// Items of one batch delivered at the same time.
     pub concurrency: usize,
+    /// Those of them that may go to the same destination.
+    pub concurrency_per_destination: usize,
+    /// When the breaker of a destination opens, and for how long.
+    pub breaker: breaker::Rules,
     /// How long a generation may wait for its delivery.
     pub deadline: Duration,
+    /// Longest wait that a received item spends hidden in the queue; a longer one is spent as a fresh
+    /// copy.
+    pub visibility_max: Duration,
     /// What deliveries are signed with.
     pub secrets: Secrets,
 }
@@ -124,19 +104,37 @@ pub struct Rules {
 pub struct Worker {
     pub(crate) ports: Ports,
     pub(crate) rules: Arc<Rules>,
+    gate: Arc<Gate>,
 }
 
 impl Worker {
     /// A worker that delivers by these rules.
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports, rules: Arc::new(rules) }
+        let (breakers, ambient) = (Arc::clone(&ports.breakers), Arc::clone(&ports.ambient));
+        let gate = Arc::new(Gate::new(breakers, ambient, rules.breaker));
+        Self { ports, rules: Arc::new(rules), gate }
+    }
+
+    /// Room for the deliveries of one invocation.
+    pub(crate) fn slots(&self) -> Slots {
+        Slots::new(self.rules.concurrency, self.rules.concurrency_per_destination)
     }
 
     /// Does for one item whatever is due, and tells the queue. No attempt is begun that could still
     /// run at `invocation_ends`.
     pub async fn deliver(&self, item: &Item, invocation_ends: Timestamp) -> Told {
+        self.deliver_within(&self.slots(), item, invocation_ends).await
+    }
+
+    /// The same, with room shared with other items.
+    pub(crate) async fn deliver_within(
+        &self,
+        slots: &Slots,
+        item: &Item,
+        invocation_ends: Timestamp,
+    ) -> Told {
         let next = match Envelope::from_json(&item.text) {
-            Ok(envelope) => self.advance(&envelope, item, invocation_ends).await,
+            Ok(envelope) => self.advance(slots, &envelope, item, invocation_ends).await,
             Err(EnvelopeError::UnknownVersion(version)) => {
                 tracing::warn!(item_id = item.item_id, version, "item of a newer version");
                 Ok(Next::After(NEWER_VERSION_WAIT))
@@ -156,6 +154,7 @@ impl Worker {
     /// Moves a message on by what this copy of it is good for.
     async fn advance(
         &self,
+        slots: &Slots,
         envelope: &Envelope,
         item: &Item,
         invocation_ends: Timestamp,
@@ -173,15 +172,45 @@ impl Worker {
         {
             return self.follow(envelope, item, &state).await;
         }
-        if now.plus(self.attempt_timeout(envelope) + SETTLE_TIME) >= invocation_ends {
-            tracing::warn!(id = %envelope.id, receipts = item.receipts, "no time left to begin");
-            let waits = item.receipts.clamp(1, UNSTARTED_WAITS_MAX);
-            return Ok(Next::After(self.jitter_of(UNSTARTED_WAIT_MAX * waits)));
+        let destination = envelope.target.destination();
+        if let Some(until) = self.gate.holds_back(&destination).await {
+            return Ok(self.defer(envelope, until));
         }
-        match self.claim(envelope, now).await? {
+        let left = self.last_begin(envelope, invocation_ends).since(now);
+        match tokio::time::timeout(left, slots.take(&destination)).await {
+            Ok(_slot) => self.take_up(envelope, item, invocation_ends).await,
+            Err(_elapsed) => Ok(self.unstarted(envelope, item)),
+        }
+    }
+
+    /// Passes the gate, claims the message and does what the claim allows.
+    async fn take_up(
+        &self,
+        envelope: &Envelope,
+        item: &Item,
+        invocation_ends: Timestamp,
+    ) -> Result<Next, PortError> {
+        let destination = envelope.target.destination();
+        let permit = match self.gate.pass(&destination, self.attempt_timeout(envelope)).await {
+            Pass::Go(permit) => permit,
+            Pass::Wait(until) => return Ok(self.defer(envelope, until)),
+        };
+        if self.ports.ambient.now() >= self.last_begin(envelope, invocation_ends) {
+            self.gate.give_back(&destination, permit).await;
+            return Ok(self.unstarted(envelope, item));
+        }
+        let claim = self.claim(envelope).await;
+        let permit = match &claim {
+            Ok(Claim::Ours(_)) => permit,
+            Ok(_) | Err(_) => {
+                self.gate.give_back(&destination, permit).await;
+                None
+            }
+        };
+        match claim? {
             Claim::Ours(lease) => {
                 let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
-                let settled = self.attempt(envelope, lease, ends).await?;
+                let settled = self.attempt(envelope, lease, permit, ends).await?;
                 self.after_settling(envelope, item, settled).await
             }
             Claim::Exhausted => {
@@ -198,7 +227,30 @@ impl Worker {
         }
     }
 
-    async fn claim(&self, envelope: &Envelope, now: Timestamp) -> Result<Claim, PortError> {
+    /// When an attempt must have begun to end before the invocation does.
+    fn last_begin(&self, envelope: &Envelope, invocation_ends: Timestamp) -> Timestamp {
+        invocation_ends.minus(self.attempt_timeout(envelope) + SETTLE_TIME)
+    }
+
+    /// No time is left for it here; it comes back for another invocation.
+    fn unstarted(&self, envelope: &Envelope, item: &Item) -> Next {
+        tracing::warn!(id = %envelope.id, receipts = item.receipts, "no time left to begin");
+        let waits = item.receipts.clamp(1, UNSTARTED_WAITS_MAX);
+        Next::After(self.jitter_of(UNSTARTED_WAIT_MAX * waits))
+    }
+
+    /// Waits for the breaker without having been tried: no attempt is spent, and nothing is written. A message
+    /// whose deadline comes first is there in time to be given up: a breaker never ends one.
+    fn defer(&self, envelope: &Envelope, until: Timestamp) -> Next {
+        let deadline = self.deadline(envelope);
+        let is_ahead = self.ports.ambient.now() < deadline;
+        let until = if is_ahead { until.min(deadline) } else { until };
+        tracing::info!(id = %envelope.id, destination = envelope.target.destination(), %until, "deferred");
+        Next::Deferred(until)
+    }
+
+    async fn claim(&self, envelope: &Envelope) -> Result<Claim, PortError> {
+        let now = self.ports.ambient.now();
         let claim = ClaimRequest {
             life: envelope.life.clone(),
             lease_id: LeaseId::from_random(self.ports.ambient.bits()),
@@ -214,6 +266,7 @@ impl Worker {
         &self,
         envelope: &Envelope,
         lease: Lease,
+        permit: Option<Permit>,
         ends: Timestamp,
     ) -> Result<Settled, PortError> {
         let outcome = self.send(envelope, lease.attempt, ends).await;
@@ -221,13 +274,14 @@ impl Worker {
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());
         let decision = decide(&outcome, lease.attempt, &self.rules.retry, deadline, now, jitter);
-        let attempt = AttemptRecord::of(lease.attempt, &outcome);
+        let destination = envelope.target.destination();
+        let attempt = AttemptRecord::of(envelope.life.generation, lease.attempt, &outcome);
         tracing::info!(
             id = %envelope.id,
             sender_id = %envelope.sender_id,
             message_id = %envelope.message_id,
             correlation_id = %envelope.correlation_id,
-            destination = envelope.target.destination(),
+            destination,
             generation = envelope.life.generation.0,
             attempt = attempt.attempt,
             status = attempt.status,
@@ -244,7 +298,9 @@ impl Worker {
             decision,
             now,
         };
-        self.settle(&settlement).await
+        // Side by side: what the target did counts for the breaker even if it cannot be written down.
+        let report = self.gate.report(&destination, permit, outcome.result);
+        join(self.settle(&settlement), report).await.0
     }
 
     /// Writes a result. It is worth more than one try: without it the target is called again.
@@ -297,34 +353,6 @@ impl Worker {
         }
     }
 
-    /// Tells the queue. Failing to do so is no error: the item comes back after the queue's own
-    /// timeout, and the record's `not_before` puts right what comes early (F17).
-    async fn tell(&self, item: &Item, next: Next) -> Told {
-        let wait = match next {
-            Next::Acknowledge => return Told::Acknowledged,
-            Next::After(wait) => wait,
-            Next::At(until) => until.since(self.ports.ambient.now()),
-            Next::Unreadable => UNREADABLE_WAIT,
-        };
-        // A fresh copy carries no attributes: a redriven dead letter would turn into a plain one.
-        let may_go_on = next != Next::Unreadable && item.dead_letter.is_none();
-        if item.receipts > RECEIPTS_MAX && may_go_on && self.send_fresh_copy(item, wait).await {
-            return Told::Acknowledged;
-        }
-        if let Err(error) = self.ports.queue.postpone(&item.receipt, wait).await {
-            tracing::warn!(item_id = item.item_id, %error, "visibility was not changed");
-        }
-        Told::HandedBack
-    }
-
-    /// Sends a copy with a receive count of zero. Only a confirmed send lets the old one go.
-    async fn send_fresh_copy(&self, item: &Item, wait: Duration) -> bool {
-        let Ok(envelope) = Envelope::from_json(&item.text) else { return false };
-        let sent = self.ports.queue.send(&envelope, wait.min(FRESH_COPY_DELAY_MAX)).await;
-        sent.inspect_err(|error| tracing::warn!(item_id = item.item_id, %error, "no fresh copy"))
-            .is_ok()
-    }
-
     pub(crate) fn deadline(&self, envelope: &Envelope) -> Timestamp {
         let last = envelope.life.expires_at.minus(EXPIRY_MARGIN);
         envelope.life.generation_started_at.plus(self.rules.deadline).min(last)
@@ -334,17 +362,5 @@ impl Worker {
     pub(crate) async fn hand_back_after_panic(&self, item: &Item) -> Told {
         let held_until = self.ports.ambient.now().plus(self.rules.lease);
         self.tell(item, self.soon_after(held_until)).await
-    }
-
-    fn after_trouble(&self) -> Next {
-        Next::After(OWN_TROUBLE_WAIT + self.jitter_of(OWN_TROUBLE_WAIT))
-    }
-
-    fn soon_after(&self, until: Timestamp) -> Next {
-        Next::At(until.plus(CLOCK_MARGIN + self.jitter_of(CLOCK_MARGIN)))
-    }
-
-    fn jitter_of(&self, whole: Duration) -> Duration {
-        Jitter::new(self.ports.ambient.unit()).part_of(whole)
     }
 }

@@ -7,10 +7,14 @@ mod attempt;
 mod batch;
 mod burial;
 mod deliver;
+mod gate;
 mod handler;
 pub mod run;
 pub mod sender;
+mod slots;
+mod tell;
 
 pub use batch::BatchAnswer;
-pub use deliver::{Item, Ports, Rules, Told, Worker};
+pub use deliver::{Item, Ports, Rules, Worker};
 pub use handler::{EventError, items_of};
+pub use tell::Told;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_aws::{Clients, DynamoBreakers, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
 use relay_core::destination::DestinationPolicy;
 use relay_core::settings::{SettingsErrors, WorkerSettings};
 use relay_core::time::Timestamp;
@@ -74,6 +74,7 @@ async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
             Arc::new(SystemLookup),
             settings.connect_timeout,
         )?),
+        breakers: Arc::new(DynamoBreakers::new(&clients, settings.table.clone())),
         ambient: Arc::new(SystemAmbient),
     };
     Ok(Worker::new(ports, rules(settings)))
@@ -86,7 +87,10 @@ fn rules(settings: &WorkerSettings) -> Rules {
         bytes_per_second_min: settings.bytes_per_second_min,
         lease: settings.lease,
         concurrency: settings.concurrency,
+        concurrency_per_destination: settings.concurrency_per_destination,
+        breaker: settings.breaker,
         deadline: settings.deadline,
+        visibility_max: settings.visibility_max,
         secrets: settings.secrets.clone(),
     }
 }

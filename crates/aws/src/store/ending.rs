@@ -3,20 +3,20 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use relay_core::identity::RelayId;
-use relay_core::lifecycle::{Ending, Event, Life, Phase, State, Status};
+use relay_core::lifecycle::{Again, Beginning, Ending, Event, Life, Status};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{PortError, Redriven, Settled};
+use relay_core::ports::{Begun, PortError, Settled};
 use relay_core::time::Timestamp;
 
 use super::expression::{Expression, all};
 use super::item::{name, text, time};
 use super::table::{Key, Updated, Written};
-use super::{DynamoStore, RACES_MAX, state};
+use super::{DynamoStore, MARK_QUEUED, RACES_MAX, state};
 use crate::error::failed;
 
 const GIVE_UP: &str = "giving a message up";
 const MARK_BURIED: &str = "marking a message as buried";
-const REDRIVE: &str = "redriving a message";
+const BEGIN_AGAIN: &str = "setting a message going again";
 
 impl DynamoStore {
     /// See [`relay_core::ports::Store::give_up`].
@@ -66,34 +66,54 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// See [`relay_core::ports::Store::redrive`].
+    /// See [`relay_core::ports::Store::begin_again`].
     pub(super) async fn begin_next_generation(
         &self,
         id: &RelayId,
         life: &Life,
+        again: Again,
         now: Timestamp,
-    ) -> Result<Redriven, PortError> {
-        let next = Life {
-            accepted_id: life.accepted_id.clone(),
-            generation: life.generation.next(),
-            generation_started_at: now,
-            expires_at: life.expires_at,
-        };
+    ) -> Result<Begun, PortError> {
+        let mut found = self.state(BEGIN_AGAIN, id).await?;
+        for _ in 0..RACES_MAX {
+            let next = match Beginning::of(found.as_ref(), life, again, now) {
+                Beginning::Write(next) => next,
+                Beginning::Already(life) => return Ok(Begun::Pending(life)),
+                Beginning::Refused => return Ok(Begun::Refused),
+            };
+            let mut expression = Expression::default();
+            let condition = expression.unchanged(found.as_ref());
+            let item = state::write(id, &next);
+            found = match self.put(BEGIN_AGAIN, item, condition, expression).await? {
+                Written::Done => return Ok(Begun::Pending(next.life)),
+                Written::Refused(old) if old.is_empty() => None,
+                Written::Refused(old) => Some(state::read(BEGIN_AGAIN, &old)?),
+            };
+        }
+        Err(failed(BEGIN_AGAIN, "the record kept changing"))
+    }
+
+    /// Notes that the queue has a later generation: all but the status stays, the outcomes of earlier
+    /// generations above all.
+    pub(super) async fn note_queued_again(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
         let mut expression = Expression::default();
         let condition = all(&[
             expression.of_life(life),
             expression.not_expired(now),
-            expression.takes(Event::Redriven),
+            expression.takes(Event::Enqueued),
         ]);
-        let item = state::write(id, &State::unwritten(next.clone(), now));
-        let old = match self.put(REDRIVE, item, condition, expression).await? {
-            Written::Done => return Ok(Redriven::Pending(next)),
-            Written::Refused(old) if old.is_empty() => return Ok(Redriven::NotDead),
-            Written::Refused(old) => state::read(REDRIVE, &old)?,
-        };
-        let is_begun = old.counts_for(&next.accepted_id, now)
-            && old.life.generation == next.generation
-            && old.phase == Phase::Pending;
-        Ok(if is_begun { Redriven::Pending(old.life) } else { Redriven::NotDead })
+        let queued = expression.equals(name::STATUS, text(Status::Queued.as_str()));
+        let at = expression.equals(name::UPDATED_AT, time(now));
+        let index = [name::DEAD_SHARD, name::DEAD_AT].map(|name| expression.name(name)).join(", ");
+        let update = format!("SET {queued}, {at} REMOVE {index}");
+        // A worker that was faster is no error.
+        let _: Updated =
+            self.update(MARK_QUEUED, Key::state(id), update, condition, expression).await?;
+        Ok(())
     }
 }

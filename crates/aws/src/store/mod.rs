@@ -20,7 +20,7 @@
 //! | STATE | `lease_id`, `lease_until` | S, N | while PROCESSING; milliseconds |
 //! | STATE | `not_before` | N | while RETRYING; milliseconds |
 //! | STATE | `reason`, `buried` | S, BOOL | while DEAD |
-//! | STATE | `dead_shard`, `dead_at` | S, N | while DEAD, or PENDING in a later generation: keys of the index `dead` |
+//! | STATE | `dead_shard`, `dead_at` | S, N | while DEAD, or PENDING in a later generation: keys of the index `dead`, which copies `reason` and `buried` |
 //!
 //! The hot path is one call a transition and reads nothing first. Rare transitions read the state,
 //! decide with `relay_core`, and write the whole item on the condition that nothing changed.
@@ -29,6 +29,7 @@ mod claim;
 mod ending;
 mod expression;
 mod item;
+mod ledger;
 mod message;
 mod settle;
 mod state;
@@ -37,15 +38,16 @@ mod table;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use futures::future::try_join;
-use relay_core::identity::RelayId;
-use relay_core::lifecycle::{ClaimRequest, Event, Life, Phase, State};
+use relay_core::identity::{Generation, RelayId};
+use relay_core::lifecycle::{Again, ClaimRequest, Event, Life, Phase, State};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Claim, Found, PortError, Recorded, Redriven, Settled, Settlement, Store};
+use relay_core::ports::{Begun, Claim, Found, PortError, Recorded, Settled, Settlement, Store};
 use relay_core::time::Timestamp;
 
 use self::expression::{Expression, all, any};
 use self::item::name;
+pub use self::ledger::DynamoLedger;
 use self::table::{Key, Written};
 use crate::Clients;
 
@@ -115,6 +117,9 @@ impl Store for DynamoStore {
         life: &Life,
         now: Timestamp,
     ) -> Result<(), PortError> {
+        if life.generation > Generation::default() {
+            return self.note_queued_again(id, life, now).await;
+        }
         let mut state = State::unwritten(life.clone(), now);
         state.phase = Phase::Queued;
         let mut expression = Expression::default();
@@ -156,13 +161,14 @@ impl Store for DynamoStore {
         self.note_burial(id, life, now).await
     }
 
-    async fn redrive(
+    async fn begin_again(
         &self,
         id: &RelayId,
         life: &Life,
+        again: Again,
         now: Timestamp,
-    ) -> Result<Redriven, PortError> {
-        self.begin_next_generation(id, life, now).await
+    ) -> Result<Begun, PortError> {
+        self.begin_next_generation(id, life, again, now).await
     }
 
     async fn ready(&self) -> Result<(), PortError> {

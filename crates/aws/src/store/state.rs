@@ -4,14 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use relay_core::identity::{AcceptedId, Generation, LeaseId, RelayId};
 use relay_core::lifecycle::{Life, Phase, State, Status};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::PortError;
+use relay_core::ports::{DEAD_SHARDS, PortError};
 
 use super::item::{Item, Reader, name, number, removal_time, text, time};
 use super::table::Key;
-
-/// Parts of the index `dead`. One partition of an index takes 1,000 writes a second; a destination
-/// that fails for everybody can kill more than that.
-const DEAD_SHARDS: u8 = 16;
 
 /// The item of a state.
 pub(super) fn write(id: &RelayId, state: &State) -> Item {
@@ -79,7 +75,12 @@ fn is_indexed(state: &State) -> bool {
 /// Which part of the index a message belongs to. The id is a hash, so its end spreads evenly.
 fn dead_shard(id: &RelayId) -> String {
     let last = id.as_str().bytes().next_back().unwrap_or_default();
-    format!("DEAD#{}", last % DEAD_SHARDS)
+    part(last % DEAD_SHARDS)
+}
+
+/// The partition key of a part of the index.
+pub(super) fn part(shard: u8) -> String {
+    format!("DEAD#{shard}")
 }
 
 /// The state of an item.
@@ -171,6 +172,7 @@ mod tests {
             state.last_lease_id = Some(LeaseId::from_random([3; 16]));
             state.outcomes = vec![AttemptRecord {
                 attempt: 3,
+                generation: Generation(2),
                 at: Timestamp::from_millis(6),
                 status: Some(503),
                 error: None,

@@ -13,6 +13,11 @@ use super::expression::Expression;
 use super::item::{Item, name};
 use crate::error::unavailable;
 
+/// The sort key of the request as it was accepted.
+pub(super) const MESSAGE: &str = "MESSAGE";
+/// The sort key of where it is in its life.
+pub(super) const STATE: &str = "STATE";
+
 /// What names one item.
 pub(super) struct Key {
     partition: String,
@@ -22,12 +27,12 @@ pub(super) struct Key {
 impl Key {
     /// The request as it was accepted.
     pub(super) fn message(id: &RelayId) -> Self {
-        Self { partition: id.to_string(), sort: "MESSAGE" }
+        Self { partition: id.to_string(), sort: MESSAGE }
     }
 
     /// Where it is in its life.
     pub(super) fn state(id: &RelayId) -> Self {
-        Self { partition: id.to_string(), sort: "STATE" }
+        Self { partition: id.to_string(), sort: STATE }
     }
 
     /// An item that is never there: asking for it costs the least that asking can.

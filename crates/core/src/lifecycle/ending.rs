@@ -32,6 +32,13 @@ impl Ending {
                 next.outcomes = with_attempt(next.outcomes, lost);
             }
             phase if phase.status().after(Event::Expired).is_none() => return Self::Refused,
+            // The queue gives up what nobody receives well. Whoever just wrote that it is to wait did, and
+            // will again.
+            Phase::Retrying { not_before }
+                if reason == DeadReason::ReceiveCountExceeded && now < *not_before =>
+            {
+                return Self::Refused;
+            }
             Phase::Pending
             | Phase::Queued
             | Phase::Processing { .. }
@@ -51,6 +58,7 @@ impl State {
     fn lost_attempt(&self) -> AttemptRecord {
         AttemptRecord {
             attempt: self.attempts,
+            generation: self.life.generation,
             at: self.updated_at,
             status: None,
             error: Some(ErrorKind::Unknown),
@@ -76,9 +84,12 @@ mod tests {
     }
 
     fn check(phase: Phase, life_of_item: Life, expected: Expect) {
+        check_reason(phase, life_of_item, DeadReason::AttemptsExhausted, expected);
+    }
+
+    fn check_reason(phase: Phase, life_of_item: Life, reason: DeadReason, expected: Expect) {
         let mut found = State::unwritten(life(1, 1), Timestamp::from_millis(0));
         (found.phase, found.attempts) = (phase, 2);
-        let reason = DeadReason::AttemptsExhausted;
         let now = Timestamp::from_millis(100);
         let told = match Ending::of(Some(&found), &life_of_item, reason, now) {
             Ending::Write(state) => {
@@ -115,5 +126,20 @@ mod tests {
         check(Phase::Queued, life(1, 2), expect!["refused"]);
         // A state of another acceptance counts for nothing: this message was never begun.
         check(Phase::Delivered, life(2, 0), expect!["written with 0 attempts, 0 unknown"]);
+    }
+
+    #[test]
+    fn f21_what_the_queue_gave_up_is_given_up_unless_somebody_is_at_it() {
+        let waiting = |millis| Phase::Retrying { not_before: Timestamp::from_millis(millis) };
+        let check = |phase, expected| {
+            check_reason(phase, life(1, 1), DeadReason::ReceiveCountExceeded, expected);
+        };
+        check(Phase::Pending, expect!["written with 2 attempts, 0 unknown"]);
+        check(Phase::Queued, expect!["written with 2 attempts, 0 unknown"]);
+        check(waiting(100), expect!["written with 2 attempts, 0 unknown"]);
+        check(waiting(101), expect!["refused"]);
+        check(held_until(100), expect!["written with 2 attempts, 2 unknown"]);
+        check(held_until(101), expect!["refused"]);
+        check(Phase::Delivered, expect!["refused"]);
     }
 }

@@ -1,10 +1,13 @@
-//! The settings of both functions: one table says what each is, and two readers turn the environment
-//! into typed values. The environment itself is read by the caller.
+//! The settings of the functions: one table says what each is, and a reader for each function turns the
+//! environment into typed values. The environment itself is read by the caller.
 
+mod breaker;
 mod reader;
+mod reconciler;
 mod table;
 mod typed;
 
 pub use reader::{SettingError, SettingsErrors};
+pub use reconciler::ReconcilerSettings;
 pub use table::{ALL, Setting, setting};
 pub use typed::{Fairness, IngestSettings, Limits, Logging, Metrics, Secrets, WorkerSettings};

@@ -78,14 +78,14 @@ pub const ALL: &[Setting] = &[
     optional(
         "RETRY_DELAY_SECONDS_MAX",
         "900",
-        "a number from 0.1 to 900, at most RETRY_VISIBILITY_SECONDS_MAX",
+        "a number from 0.1 to 86400",
         "Longest wait between two attempts, a target's Retry-After included.",
     ),
     optional(
         "RETRY_VISIBILITY_SECONDS_MAX",
         "900",
         "a whole number from 1 to 900",
-        "Longest wait that is spent hidden in the queue.",
+        "Longest wait that is spent hidden in the queue, where 120,000 messages at most may be; a longer one is spent as a delayed copy.",
     ),
     optional(
         "DELIVERY_TIMEOUT_SECONDS",
@@ -116,6 +116,42 @@ pub const ALL: &[Setting] = &[
         "10",
         "a whole number from 1 to 100",
         "Messages of one batch that are delivered at the same time.",
+    ),
+    optional(
+        "DELIVERY_CONCURRENCY_PER_DESTINATION",
+        "5",
+        "a whole number from 1 to 100",
+        "Messages of one batch that are delivered to the same destination at the same time: a slow one leaves room for the others.",
+    ),
+    optional(
+        "BREAKER_FAILURES_MAX",
+        "10",
+        "a whole number from 0 to 1000",
+        "Failures in a row after which a destination's circuit breaker opens; 0 turns breakers off.",
+    ),
+    optional(
+        "BREAKER_FAILURE_PERCENT",
+        "50",
+        "a whole number from 1 to 100",
+        "Share of failures among at least 20 outcomes within a minute that opens it too.",
+    ),
+    optional(
+        "BREAKER_OPEN_SECONDS",
+        "30",
+        "a number from 3 to 3600",
+        "How long it stays open before the destination is tried again; doubled each time that fails.",
+    ),
+    optional(
+        "BREAKER_OPEN_SECONDS_MAX",
+        "600",
+        "a number from 3 to 3600",
+        "How long it stays open at most; never shorter than BREAKER_OPEN_SECONDS.",
+    ),
+    optional(
+        "BREAKER_RAMP_STEP_SECONDS",
+        "10",
+        "a number from 1 to 300",
+        "How long each step back to full speed lasts: 4, 16, 64, 256, then 1024 attempts in all. As long as an attempt, so that its failures are known before the next step.",
     ),
     optional(
         "DELIVERY_DEADLINE_HOURS",

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::breaker::breaker as read_breaker;
 use super::reader::{Reader, SettingsErrors};
 use crate::attempt;
+use crate::breaker;
 use crate::destination::AllowList;
 use crate::identity::SenderId;
 use crate::retry::RetryPolicy;
@@ -133,8 +135,14 @@ pub struct WorkerSettings {
     pub lease: Duration,
     /// Messages of one batch delivered at the same time.
     pub concurrency: usize,
+    /// Those of them that may go to the same destination.
+    pub concurrency_per_destination: usize,
+    /// When the breaker of a destination opens, and for how long.
+    pub breaker: breaker::Rules,
     /// How long a message may wait for its delivery.
     pub deadline: Duration,
+    /// Longest wait that a received item spends hidden in the queue.
+    pub visibility_max: Duration,
     /// What the queue shares its workers out by.
     pub fairness: Fairness,
     /// What targets are opened although they are not public.
@@ -145,7 +153,7 @@ pub struct WorkerSettings {
     pub logging: Logging,
 }
 
-fn logging(reader: &mut Reader<'_>) -> Logging {
+pub(super) fn logging(reader: &mut Reader<'_>) -> Logging {
     let metrics = |text: &str| match text {
         "emf" => Some(Metrics::Emf),
         "cloudwatch" => Some(Metrics::Cloudwatch),
@@ -167,7 +175,7 @@ fn allow(reader: &mut Reader<'_>) -> AllowList {
     reader.parsed("DESTINATION_ALLOW", parse, AllowList::default())
 }
 
-fn fairness(reader: &mut Reader<'_>) -> Fairness {
+pub(super) fn fairness(reader: &mut Reader<'_>) -> Fairness {
     let parse = |text: &str| match text {
         "off" => Some(Fairness::Off),
         "sender" => Some(Fairness::Sender),
@@ -223,7 +231,9 @@ impl WorkerSettings {
         let visibility_max = reader.whole("RETRY_VISIBILITY_SECONDS_MAX", 1..=900);
         let payload_bytes_max = payload_bytes_max(&mut reader);
         let attempts_max = reader.whole("RETRY_ATTEMPTS_MAX", 1..=100);
+        let small = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let concurrency = reader.whole("DELIVERY_CONCURRENCY", 1..=100);
+        let per_destination = reader.whole("DELIVERY_CONCURRENCY_PER_DESTINATION", 1..=100);
         let timeout = reader.seconds("DELIVERY_TIMEOUT_SECONDS", 0.1..=60.0);
         let connect_timeout = reader.seconds("DELIVERY_CONNECT_TIMEOUT_SECONDS", 0.1..=60.0);
         let settings = Self {
@@ -235,29 +245,27 @@ impl WorkerSettings {
                 attempts_max: u32::try_from(attempts_max).unwrap_or(u32::MAX),
                 base: reader.seconds("RETRY_BASE_SECONDS", 0.1..=900.0),
                 factor: reader.number("RETRY_FACTOR", 1.0..=10.0),
-                delay_max: reader.seconds("RETRY_DELAY_SECONDS_MAX", 0.1..=900.0),
+                delay_max: reader.seconds("RETRY_DELAY_SECONDS_MAX", 0.1..=86_400.0),
             },
             timeout,
             connect_timeout: connect_timeout.min(timeout),
             bytes_per_second_min: reader.whole("DELIVERY_BYTES_PER_SECOND_MIN", 65_536..=1 << 30),
             lease: Duration::from_secs(reader.whole("DELIVERY_LEASE_SECONDS", 1..=900)),
-            concurrency: usize::try_from(concurrency).unwrap_or(1),
+            concurrency: small(concurrency),
+            concurrency_per_destination: small(per_destination),
+            breaker: read_breaker(&mut reader),
             deadline: Duration::from_secs(hours * 3600),
+            visibility_max: Duration::from_secs(visibility_max),
             fairness: fairness(&mut reader),
             destination_allow: allow(&mut reader),
             secrets: reader.secret("SIGNING_SECRETS", Secrets::parse),
             logging: logging(&mut reader),
         };
-        settings.check(&mut reader, payload_bytes_max, Duration::from_secs(visibility_max));
+        settings.check(&mut reader, payload_bytes_max);
         reader.finish(settings)
     }
 
-    fn check(&self, reader: &mut Reader<'_>, payload_bytes_max: u64, visibility_max: Duration) {
-        reader.require(
-            "RETRY_DELAY_SECONDS_MAX",
-            self.retry.delay_max <= visibility_max,
-            "must be at most RETRY_VISIBILITY_SECONDS_MAX",
-        );
+    fn check(&self, reader: &mut Reader<'_>, payload_bytes_max: u64) {
         let longest = self.longest_attempt(payload_bytes_max) + attempt::SETTLE_TIME;
         reader.require(
             "DELIVERY_LEASE_SECONDS",
@@ -331,21 +339,10 @@ mod tests {
 
     #[test]
     fn f12_settings_that_contradict_each_other_are_refused() {
-        for (given, expected) in [
-            (
-                [("DELIVERY_LEASE_SECONDS", "67"), ("RETRY_FACTOR", "3")],
-                expect![
-                    "DELIVERY_LEASE_SECONDS must be at least 68 s: the longest attempt and its write"
-                ],
-            ),
-            (
-                [("RETRY_DELAY_SECONDS_MAX", "600"), ("RETRY_VISIBILITY_SECONDS_MAX", "300")],
-                expect!["RETRY_DELAY_SECONDS_MAX must be at most RETRY_VISIBILITY_SECONDS_MAX"],
-            ),
-        ] {
-            let mistakes = WorkerSettings::read(&environment(&given)).unwrap_err();
-            expected.assert_eq(&mistakes.0[0].to_string());
-        }
+        let given = [("DELIVERY_LEASE_SECONDS", "67")];
+        let mistakes = WorkerSettings::read(&environment(&given)).unwrap_err();
+        expect!["DELIVERY_LEASE_SECONDS must be at least 68 s: the longest attempt and its write"]
+            .assert_eq(&mistakes.0[0].to_string());
     }
 
     #[test]

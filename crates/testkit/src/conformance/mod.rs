@@ -4,6 +4,9 @@
 //!
 //! Cases are independent: each has messages or a queue of its own, and all run even if some fail.
 
+pub mod breakers;
+pub mod ledger;
+pub mod letters;
 pub mod payloads;
 pub mod queue;
 pub mod store;

@@ -10,7 +10,8 @@ use relay_core::envelope::{Envelope, queue_takes};
 use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
 use relay_core::time::Timestamp;
 
-use crate::ambient::ManualClock;
+use super::letters::DeadItem;
+use crate::ambient::{Chance, ManualClock};
 
 /// The longest delay.
 const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
@@ -32,25 +33,46 @@ pub struct Received {
     pub receives: u32,
 }
 
-struct Item {
-    text: String,
-    attributes: BTreeMap<String, String>,
-    visible_at: Timestamp,
+pub(super) struct Item {
+    pub(super) text: String,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) visible_at: Timestamp,
     receipt: Option<Receipt>,
-    receives: u32,
+    pub(super) receives: u32,
 }
 
 #[derive(Default)]
-struct Items {
-    waiting: Vec<Item>,
-    dead: Vec<DeadLetter>,
-    receipts: u64,
+pub(super) struct Items {
+    pub(super) waiting: Vec<Item>,
+    pub(super) dead: Vec<DeadItem>,
+    pub(super) receipts: u64,
+}
+
+impl Items {
+    fn indexes(&self, wanted: impl Fn(&Item) -> bool) -> Vec<usize> {
+        (0..self.waiting.len()).filter(|index| wanted(&self.waiting[*index])).collect()
+    }
+
+    fn hand_out(&mut self, index: usize, now: Timestamp, visibility: Duration) -> Received {
+        self.receipts += 1;
+        let receipt = Receipt(format!("receipt-{}", self.receipts));
+        let item = &mut self.waiting[index];
+        item.visible_at = now.plus(visibility);
+        item.receipt = Some(receipt.clone());
+        item.receives += 1;
+        Received {
+            text: item.text.clone(),
+            attributes: item.attributes.clone(),
+            receipt,
+            receives: item.receives,
+        }
+    }
 }
 
 /// The queue in memory. Copies are the same queue.
 #[derive(Clone)]
 pub struct MemoryQueue {
-    clock: ManualClock,
+    pub(super) clock: ManualClock,
     items: Arc<Mutex<Items>>,
 }
 
@@ -63,22 +85,33 @@ impl MemoryQueue {
     /// Hands out at most `items_max` visible items and hides them for `visibility`.
     pub fn receive(&self, items_max: usize, visibility: Duration) -> Vec<Received> {
         let now = self.clock.now();
-        self.with(|Items { waiting, receipts, .. }| {
-            let visible = waiting.iter_mut().filter(|item| item.visible_at <= now);
-            let taken = visible.take(items_max).map(|item| {
-                *receipts += 1;
-                let receipt = Receipt(format!("receipt-{receipts}"));
-                item.visible_at = now.plus(visibility);
-                item.receipt = Some(receipt.clone());
-                item.receives += 1;
-                Received {
-                    text: item.text.clone(),
-                    attributes: item.attributes.clone(),
-                    receipt,
-                    receives: item.receives,
-                }
-            });
-            taken.collect()
+        self.with(|items| {
+            let visible = items.indexes(|item| item.visible_at <= now);
+            let taken = visible.into_iter().take(items_max);
+            taken.map(|index| items.hand_out(index, now, visibility)).collect()
+        })
+    }
+
+    /// The same in an order by chance, and if `doubled` with one item that is hidden because somebody has it:
+    /// a real queue promises neither order nor to hand an item out once.
+    pub fn receive_by(
+        &self,
+        chance: &mut Chance,
+        items_max: usize,
+        visibility: Duration,
+        doubled: bool,
+    ) -> Vec<Received> {
+        let now = self.clock.now();
+        self.with(|items| {
+            let mut visible = items.indexes(|item| item.visible_at <= now);
+            for last in (1..visible.len()).rev() {
+                let other = chance.below(last as u64 + 1);
+                visible.swap(last, usize::try_from(other).unwrap_or(last));
+            }
+            let held = items.indexes(|item| now < item.visible_at && item.receives > 0);
+            visible.truncate(items_max);
+            visible.extend(chance.pick(&held).filter(|_| doubled));
+            visible.into_iter().map(|index| items.hand_out(index, now, visibility)).collect()
         })
     }
 
@@ -99,10 +132,30 @@ impl MemoryQueue {
 
     /// Every copy that was buried, in order.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.with(|items| items.dead.clone())
+        self.with(|items| items.dead.iter().map(|item| item.letter.clone()).collect())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Items) -> T) -> T {
+    /// Moves the dead letter of this number back, attributes and all, as an operator does with the queue's own
+    /// tools.
+    pub fn move_back(&self, index: usize) -> Option<DeadLetter> {
+        let visible_at = self.clock.now();
+        self.with(|items| {
+            let DeadItem { letter, .. } =
+                (index < items.dead.len()).then(|| items.dead.remove(index))?;
+            let attributes =
+                letter.attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            items.waiting.push(Item {
+                text: letter.text.clone(),
+                attributes: attributes.collect(),
+                visible_at,
+                receipt: None,
+                receives: 0,
+            });
+            Some(letter)
+        })
+    }
+
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Items) -> T) -> T {
         act(&mut self.items.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -119,7 +172,7 @@ fn check(action: &'static str, text: &str) -> Result<(), PortError> {
 }
 
 /// Queues count whole seconds; an item must never come early.
-fn whole_seconds(wait: Duration) -> Duration {
+pub(super) fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
@@ -154,7 +207,8 @@ impl Queue for MemoryQueue {
 
     async fn bury(&self, letter: &DeadLetter) -> Result<(), PortError> {
         check("sending to the dead-letter queue", &letter.text)?;
-        self.with(|items| items.dead.push(letter.clone()));
+        let item = DeadItem::buried(letter.clone(), self.clock.now());
+        self.with(|items| items.dead.push(item));
         Ok(())
     }
 

@@ -5,19 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use relay_core::decide::Decision;
-use relay_core::identity::RelayId;
-use relay_core::lifecycle::{ClaimRequest, ClaimVerdict, Event, Life, Phase, State};
+use relay_core::identity::{Generation, RelayId};
+use relay_core::lifecycle::{Again, Beginning, ClaimRequest, ClaimVerdict, Event, Life, Phase, State};
 use relay_core::message::Message;
 use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind, with_attempt};
 use relay_core::ports::{
-    Claim, Found, Lease, PortError, Recorded, Redriven, Settled, Settlement, Store,
+    Begun, Claim, Found, Lease, PortError, Recorded, Settled, Settlement, Store,
 };
 use relay_core::time::Timestamp;
 
 #[derive(Default)]
-struct Records {
-    messages: HashMap<RelayId, Message>,
-    states: HashMap<RelayId, State>,
+pub(super) struct Records {
+    pub(super) messages: HashMap<RelayId, Message>,
+    pub(super) states: HashMap<RelayId, State>,
+    /// When messages died that were buried since.
+    pub(super) died_at: HashMap<RelayId, Timestamp>,
 }
 
 /// The records of messages in memory. Copies share them.
@@ -37,7 +39,7 @@ impl MemoryStore {
         self.with(|records| records.messages.keys().cloned().collect())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Records) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Records) -> T) -> T {
         act(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -80,7 +82,11 @@ impl Records {
     }
 
     fn mark_queued(&mut self, id: &RelayId, life: &Life, now: Timestamp) {
-        let mut state = self.state_for(id, life, now);
+        // A later generation has a state, or none that counts any more.
+        let is_first = life.generation == Generation::default();
+        let kept = self.counting(id, life, now);
+        let unwritten = || is_first.then(|| State::unwritten(life.clone(), now));
+        let Some(mut state) = kept.or_else(unwritten) else { return };
         if is_of(&state, life) && state.phase.status().after(Event::Enqueued).is_some() {
             (state.life, state.phase, state.updated_at) = (life.clone(), Phase::Queued, now);
             self.states.insert(id.clone(), state);
@@ -158,6 +164,7 @@ impl Records {
             Phase::Processing { lease_until, .. } if *lease_until <= now => {
                 let lost = AttemptRecord {
                     attempt: state.attempts,
+                    generation: state.life.generation,
                     at: state.updated_at,
                     status: None,
                     error: Some(ErrorKind::Unknown),
@@ -165,6 +172,11 @@ impl Records {
                     answer: String::new(),
                 };
                 state.outcomes = with_attempt(state.outcomes, lost);
+            }
+            Phase::Retrying { not_before }
+                if reason == DeadReason::ReceiveCountExceeded && now < *not_before =>
+            {
+                return Settled::Lost;
             }
             Phase::Pending | Phase::Queued | Phase::Retrying { .. } => {}
             Phase::Processing { .. } | Phase::Delivered | Phase::Dead { .. } | Phase::Cancelled => {
@@ -183,27 +195,19 @@ impl Records {
         };
         if let Phase::Dead { buried: buried @ false, .. } = &mut state.phase {
             *buried = true;
+            self.died_at.insert(id.clone(), state.updated_at);
             state.updated_at = now;
         }
     }
 
-    fn redrive(&mut self, id: &RelayId, life: &Life, now: Timestamp) -> Redriven {
-        let Some(state) = self.counting(id, life, now) else { return Redriven::NotDead };
-        let next = life.generation.next();
-        match &state.phase {
-            Phase::Dead { .. } if state.life.generation == life.generation => {
-                let next = Life { generation: next, generation_started_at: now, ..life.clone() };
-                self.states.insert(id.clone(), State::unwritten(next.clone(), now));
-                Redriven::Pending(next)
+    fn begin_again(&mut self, id: &RelayId, life: &Life, again: Again, now: Timestamp) -> Begun {
+        match Beginning::of(self.states.get(id), life, again, now) {
+            Beginning::Write(state) => {
+                self.states.insert(id.clone(), state.clone());
+                Begun::Pending(state.life)
             }
-            Phase::Pending if state.life.generation == next => Redriven::Pending(state.life),
-            Phase::Pending
-            | Phase::Queued
-            | Phase::Processing { .. }
-            | Phase::Retrying { .. }
-            | Phase::Delivered
-            | Phase::Dead { .. }
-            | Phase::Cancelled => Redriven::NotDead,
+            Beginning::Already(life) => Begun::Pending(life),
+            Beginning::Refused => Begun::Refused,
         }
     }
 }
@@ -275,13 +279,14 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn redrive(
+    async fn begin_again(
         &self,
         id: &RelayId,
         life: &Life,
+        again: Again,
         now: Timestamp,
-    ) -> Result<Redriven, PortError> {
-        Ok(self.with(|records| records.redrive(id, life, now)))
+    ) -> Result<Begun, PortError> {
+        Ok(self.with(|records| records.begin_again(id, life, again, now)))
     }
 
     async fn ready(&self) -> Result<(), PortError> {

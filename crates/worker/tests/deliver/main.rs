@@ -8,6 +8,10 @@
 )]
 
 mod attempts;
+mod breaker;
 mod copies;
 mod endings;
+mod ramp;
+mod slots;
+mod waits;
 mod world;

@@ -1,7 +1,7 @@
 //! A worker in a world of in-memory ports: a clock turned by hand, a queue that hands items out, targets
 //! that answer from a script.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use relay_core::body::{Body, Pointer};
+use relay_core::breaker;
 use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope, dead_letter_generation};
 use relay_core::lifecycle::State;
 use relay_core::message::Message;
@@ -20,7 +21,9 @@ use relay_core::ports::{
 use relay_core::retry::RetryPolicy;
 use relay_core::settings::Secrets;
 use relay_core::time::Timestamp;
-use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample};
+use relay_testkit::{
+    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample,
+};
 use relay_worker::{Item, Ports, Rules, Told, Worker};
 
 pub(crate) const VISIBILITY: Duration = Duration::from_secs(780);
@@ -40,11 +43,16 @@ pub(crate) struct Sent {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) timeout: Duration,
+    pub(crate) host: String,
+    /// By the runtime's clock, which moves on its own.
+    pub(crate) at: tokio::time::Instant,
 }
 
 /// Answers from a script, and 200 when it is over.
 #[derive(Default)]
 pub(crate) struct Targets {
+    /// What a host always does, script or not.
+    pub(crate) hosts: Mutex<HashMap<String, Answer>>,
     pub(crate) script: Mutex<VecDeque<Answer>>,
     pub(crate) sent: Mutex<Vec<Sent>>,
 }
@@ -62,8 +70,11 @@ impl Sender for Targets {
             headers: request.headers,
             body,
             timeout: request.timeout,
+            host: request.target.host().to_owned(),
+            at: tokio::time::Instant::now(),
         });
-        let answer = self.script.lock().unwrap().pop_front();
+        let fixed = self.hosts.lock().unwrap().get(request.target.host()).cloned();
+        let answer = fixed.or_else(|| self.script.lock().unwrap().pop_front());
         let result = match answer.unwrap_or(Answer::Status(200)) {
             Answer::Status(status) => Ok(status),
             Answer::Fails(kind) => Err(kind),
@@ -83,6 +94,7 @@ pub(crate) struct FlakyQueue {
     pub(crate) inner: MemoryQueue,
     pub(crate) postponing_fails: AtomicBool,
     pub(crate) burying_fails: AtomicBool,
+    pub(crate) sending_fails: AtomicBool,
 }
 
 fn fail(broken: &AtomicBool) -> Result<(), PortError> {
@@ -96,6 +108,7 @@ fn fail(broken: &AtomicBool) -> Result<(), PortError> {
 #[async_trait]
 impl Queue for FlakyQueue {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
+        fail(&self.sending_fails)?;
         self.inner.send(envelope, delay).await
     }
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
@@ -117,6 +130,8 @@ pub(crate) struct World {
     pub(crate) queue: Arc<FlakyQueue>,
     pub(crate) payloads: Arc<MemoryPayloads>,
     pub(crate) targets: Arc<Targets>,
+    pub(crate) breakers: Arc<MemoryBreakers>,
+    pub(crate) ports: Ports,
     pub(crate) worker: Worker,
 }
 
@@ -132,7 +147,16 @@ pub(crate) fn rules() -> Rules {
         bytes_per_second_min: 4 << 20,
         lease: Duration::from_secs(90),
         concurrency: 10,
+        concurrency_per_destination: 10,
+        breaker: breaker::Rules {
+            failures_max: 10,
+            failure_percent: 50,
+            open: Duration::from_secs(30),
+            open_max: Duration::from_secs(600),
+            step: Duration::from_secs(10),
+        },
         deadline: Duration::from_secs(1800),
+        visibility_max: Duration::from_secs(900),
         secrets: Secrets::parse("test=whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap(),
     }
 }
@@ -149,18 +173,21 @@ impl World {
             inner: MemoryQueue::new(clock.clone()),
             postponing_fails: AtomicBool::new(false),
             burying_fails: AtomicBool::new(false),
+            sending_fails: AtomicBool::new(false),
         });
         let payloads = Arc::new(MemoryPayloads::new("bucket"));
         let targets = Arc::new(Targets::default());
+        let breakers = Arc::new(MemoryBreakers::new());
         let ports = Ports {
             store: store.clone(),
             queue: queue.clone(),
             payloads: payloads.clone(),
             sender: targets.clone(),
+            breakers: breakers.clone(),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 7)),
         };
-        let worker = Worker::new(ports, rules);
-        Self { clock, store, queue, payloads, targets, worker }
+        let worker = Worker::new(ports.clone(), rules);
+        Self { clock, store, queue, payloads, targets, breakers, ports, worker }
     }
 
     pub(crate) fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
@@ -206,9 +233,14 @@ impl World {
 
     /// What the event source does: receive, invoke, delete what did not fail.
     pub(crate) async fn invoke(&self) -> Vec<Told> {
+        self.invoke_on(&self.worker).await
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn invoke_on(&self, worker: &Worker) -> Vec<Told> {
         let items = self.receive();
         let ends = self.clock.now().plus(INVOCATION);
-        let answer = self.worker.deliver_batch(&items, ends).await;
+        let answer = worker.deliver_batch(&items, ends).await;
         let failed: Vec<&str> = answer.failed().collect();
         let told = |item: &Item| {
             if failed.contains(&item.item_id.as_str()) {

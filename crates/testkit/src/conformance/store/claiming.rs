@@ -2,9 +2,9 @@
 
 use futures::future::join_all;
 use relay_core::decide::Decision;
-use relay_core::lifecycle::{ClaimRequest, Life, Phase, State};
+use relay_core::lifecycle::{Again, ClaimRequest, Life, Phase, State};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Claim, Redriven};
+use relay_core::ports::{Begun, Claim};
 
 use super::{Subject, claimed, claimed_in, died, recorded, settled, settlement, state};
 use crate::sample::{self, LEASE, START, TTL, at};
@@ -82,8 +82,8 @@ pub(super) async fn f11_a_final_message_is_not_claimed(store: Subject) {
 async fn redriven(store: &Subject, name: &str) -> (relay_core::message::Message, Life) {
     let message = recorded(store, name).await;
     died(store, &message, at(1)).await;
-    match store.redrive(&message.id, &message.first_life(), at(2)).await {
-        Ok(Redriven::Pending(life)) => (message, life),
+    match store.begin_again(&message.id, &message.first_life(), Again::Redrive, at(2)).await {
+        Ok(Begun::Pending(life)) => (message, life),
         other => panic!("not redriven: {other:?}"),
     }
 }
@@ -91,11 +91,12 @@ async fn redriven(store: &Subject, name: &str) -> (relay_core::message::Message,
 pub(super) async fn f22_a_copy_of_an_earlier_generation_is_superseded(store: Subject) {
     let (message, second) = redriven(&store, "f22-superseded").await;
     let old = sample::claim(&message.first_life(), 2, at(3));
-    let pending = State::unwritten(second.clone(), at(2));
+    let pending = state(&store, &message, at(2)).await;
+    assert_eq!((&pending.phase, &pending.life), (&Phase::Pending, &second));
     let answer = store.claim(&message.id, &old).await;
-    assert_eq!(answer, Ok(Claim::Superseded(Box::new(pending))));
+    assert_eq!(answer, Ok(Claim::Superseded(Box::new(pending.clone()))));
     let lease = claimed_in(&store, &message, &second, 3, at(4)).await;
-    assert_eq!((lease.attempt, lease.outcomes), (1, Vec::new()));
+    assert_eq!((lease.attempt, lease.outcomes), (1, pending.outcomes));
 }
 
 pub(super) async fn f22_a_copy_of_a_later_generation_is_ahead(store: Subject) {

@@ -2,9 +2,9 @@
 
 use futures::future::join_all;
 use relay_core::decide::Decision;
-use relay_core::lifecycle::{Life, Phase, State, Status};
+use relay_core::lifecycle::{Again, Life, Phase, State, Status};
 use relay_core::outcome::{DeadReason, ErrorKind};
-use relay_core::ports::{Redriven, Settled};
+use relay_core::ports::{Begun, Claim, Settled};
 
 use super::{Subject, claimed, claimed_in, died, recorded, settled, settlement, state};
 use crate::sample::{self, START, TTL, at};
@@ -57,6 +57,20 @@ pub(super) async fn a_message_that_is_held_or_final_is_not_given_up(store: Subje
     }
 }
 
+pub(super) async fn f21_the_queue_gives_up_only_what_is_due(store: Subject) {
+    let message = recorded(&store, "f21-due").await;
+    let (life, lease) = (message.first_life(), claimed(&store, &message, 1, at(1)).await);
+    let retry = Decision::Retry { not_before: at(50) };
+    settled(&store, &settlement(&message, &lease, 503, retry, at(2))).await;
+    let reason = DeadReason::ReceiveCountExceeded;
+    let early = store.give_up(&message.id, &life, reason, at(49)).await;
+    assert_eq!(early, Ok(Settled::Lost));
+    let due = store.give_up(&message.id, &life, reason, at(50)).await;
+    assert!(matches!(due, Ok(Settled::Done(_))), "{due:?}");
+    let phase = state(&store, &message, at(50)).await.phase;
+    assert_eq!(phase, Phase::Dead { reason, buried: false });
+}
+
 pub(super) async fn f36_giving_up_twice_is_done_once(store: Subject) {
     let message = recorded(&store, "f36-given-up").await;
     let life = message.first_life();
@@ -104,7 +118,7 @@ pub(super) async fn f20_a_burial_of_another_life_changes_nothing(store: Subject)
         store.mark_buried(&message.id, &life, at(2)).await.unwrap();
         assert_eq!(state(&store, &message, at(2)).await, dead);
     }
-    store.redrive(&message.id, &first, at(3)).await.unwrap();
+    store.begin_again(&message.id, &first, Again::Redrive, at(3)).await.unwrap();
     store.mark_buried(&message.id, &first, at(4)).await.unwrap();
     assert_eq!(state(&store, &message, at(4)).await.phase, Phase::Pending);
 }
@@ -112,23 +126,28 @@ pub(super) async fn f20_a_burial_of_another_life_changes_nothing(store: Subject)
 pub(super) async fn f22_a_dead_letter_goes_again_in_the_next_generation(store: Subject) {
     let message = recorded(&store, "f22-redriven").await;
     let first = message.first_life();
-    died(&store, &message, at(1)).await;
+    let dead = died(&store, &message, at(1)).await;
     store.mark_buried(&message.id, &first, at(2)).await.unwrap();
     let second =
         Life { generation: first.generation.next(), generation_started_at: at(3), ..first.clone() };
-    let answer = store.redrive(&message.id, &first, at(3)).await;
-    assert_eq!(answer, Ok(Redriven::Pending(second.clone())));
-    assert_eq!(state(&store, &message, at(3)).await, State::unwritten(second.clone(), at(3)));
+    let answer = store.begin_again(&message.id, &first, Again::Redrive, at(3)).await;
+    assert_eq!(answer, Ok(Begun::Pending(second.clone())));
+    let begun = State {
+        outcomes: dead.outcomes.clone(),
+        ..State::unwritten(second.clone(), at(3))
+    };
+    assert_eq!(state(&store, &message, at(3)).await, begun);
     // The whole way again, to a second redrive.
     store.mark_queued(&message.id, &second, at(4)).await.unwrap();
+    assert_eq!(state(&store, &message, at(4)).await.outcomes, dead.outcomes);
     let lease = claimed_in(&store, &message, &second, 2, at(5)).await;
-    assert_eq!((lease.attempt, lease.outcomes.len()), (1, 0));
+    assert_eq!((lease.attempt, &lease.outcomes), (1, &dead.outcomes));
     let gone = Decision::GiveUp(DeadReason::Gone);
     let mut end = settlement(&message, &lease, 410, gone, at(6));
     end.life = second.clone();
     settled(&store, &end).await;
-    let answer = store.redrive(&message.id, &second, at(7)).await;
-    let Ok(Redriven::Pending(third)) = answer else { panic!("not redriven: {answer:?}") };
+    let answer = store.begin_again(&message.id, &second, Again::Redrive, at(7)).await;
+    let Ok(Begun::Pending(third)) = answer else { panic!("not redriven: {answer:?}") };
     assert_eq!(third.generation, second.generation.next());
 }
 
@@ -136,34 +155,34 @@ pub(super) async fn f22_redriving_twice_answers_the_same(store: Subject) {
     let message = recorded(&store, "f22-twice").await;
     let first = message.first_life();
     died(&store, &message, at(1)).await;
-    let answer = store.redrive(&message.id, &first, at(2)).await;
-    let Ok(Redriven::Pending(second)) = &answer else { panic!("not redriven: {answer:?}") };
-    assert_eq!(store.redrive(&message.id, &first, at(3)).await, answer);
+    let answer = store.begin_again(&message.id, &first, Again::Redrive, at(2)).await;
+    let Ok(Begun::Pending(second)) = &answer else { panic!("not redriven: {answer:?}") };
+    assert_eq!(store.begin_again(&message.id, &first, Again::Redrive, at(3)).await, answer);
     store.mark_queued(&message.id, second, at(4)).await.unwrap();
-    assert_eq!(store.redrive(&message.id, &first, at(5)).await, Ok(Redriven::NotDead));
+    assert_eq!(store.begin_again(&message.id, &first, Again::Redrive, at(5)).await, Ok(Begun::Refused));
 }
 
 pub(super) async fn f22_of_redrives_at_once_all_answer_the_same(store: Subject) {
     let message = recorded(&store, "f22-at-once").await;
     let first = message.first_life();
     died(&store, &message, at(1)).await;
-    let redrives = (2..10).map(|millis| store.redrive(&message.id, &first, at(millis)));
+    let redrives = (2..10).map(|millis| store.begin_again(&message.id, &first, Again::Redrive, at(millis)));
     let answers = join_all(redrives).await;
-    assert!(matches!(answers[0], Ok(Redriven::Pending(_))), "{answers:?}");
+    assert!(matches!(answers[0], Ok(Begun::Pending(_))), "{answers:?}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let state = state(&store, &message, at(10)).await;
-    assert_eq!(Ok(Redriven::Pending(state.life)), answers[0]);
+    assert_eq!(Ok(Begun::Pending(state.life)), answers[0]);
 }
 
 pub(super) async fn what_is_not_dead_is_not_redriven(store: Subject) {
     let absent = sample::message("not-redriven-absent", 1);
-    let answer = store.redrive(&absent.id, &absent.first_life(), at(1)).await;
-    assert_eq!(answer, Ok(Redriven::NotDead));
+    let answer = store.begin_again(&absent.id, &absent.first_life(), Again::Redrive, at(1)).await;
+    assert_eq!(answer, Ok(Begun::Refused));
     let message = recorded(&store, "not-redriven").await;
     let life = message.first_life();
     let mut statuses = Vec::new();
     for step in 0..3 {
-        assert_eq!(store.redrive(&message.id, &life, at(step)).await, Ok(Redriven::NotDead));
+        assert_eq!(store.begin_again(&message.id, &life, Again::Redrive, at(step)).await, Ok(Begun::Refused));
         statuses.push(state(&store, &message, at(step)).await.phase.status());
         match step {
             0 => store.mark_queued(&message.id, &life, at(step)).await.unwrap(),
@@ -174,11 +193,28 @@ pub(super) async fn what_is_not_dead_is_not_redriven(store: Subject) {
     assert_eq!(statuses, [Status::Pending, Status::Queued, Status::Processing]);
 }
 
+pub(super) async fn what_was_delivered_is_resent_but_not_redriven(store: Subject) {
+    let message = recorded(&store, "resent").await;
+    let first = message.first_life();
+    let lease = claimed(&store, &message, 1, at(1)).await;
+    settled(&store, &settlement(&message, &lease, 200, Decision::Delivered, at(2))).await;
+    let redriven = store.begin_again(&message.id, &first, Again::Redrive, at(3)).await;
+    assert_eq!(redriven, Ok(Begun::Refused));
+    let resent = store.begin_again(&message.id, &first, Again::Resend, at(4)).await;
+    let Ok(Begun::Pending(second)) = resent else { panic!("not resent: {resent:?}") };
+    let now = state(&store, &message, at(5)).await;
+    assert_eq!((now.phase, now.attempts, now.outcomes.len()), (Phase::Pending, 0, 1));
+    // A copy of the first generation is not for anybody any more.
+    let old = store.claim(&message.id, &sample::claim(&first, 2, at(6))).await;
+    assert!(matches!(old, Ok(Claim::Superseded(_))), "{old:?}");
+    assert_eq!(claimed_in(&store, &message, &second, 3, at(7)).await.attempt, 1);
+}
+
 pub(super) async fn f27_an_expired_dead_letter_is_not_redriven(store: Subject) {
     let message = recorded(&store, "f27-redriven").await;
     died(&store, &message, at(1)).await;
-    let answer = store.redrive(&message.id, &message.first_life(), START.plus(TTL)).await;
-    assert_eq!(answer, Ok(Redriven::NotDead));
+    let answer = store.begin_again(&message.id, &message.first_life(), Again::Redrive, START.plus(TTL)).await;
+    assert_eq!(answer, Ok(Begun::Refused));
 }
 
 pub(super) async fn the_store_says_that_it_is_ready(store: Subject) {

@@ -1,9 +1,9 @@
 //! PENDING becomes QUEUED, and nothing else does.
 
 use relay_core::decide::Decision;
-use relay_core::lifecycle::{Phase, State};
+use relay_core::lifecycle::{Again, Phase, State};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::Redriven;
+use relay_core::ports::Begun;
 
 use super::{Subject, claimed, died, recorded, settled, settlement, state};
 use crate::sample::{self, START, TTL, at};
@@ -39,11 +39,12 @@ pub(super) async fn f22_queued_of_an_earlier_generation_changes_nothing(store: S
     let message = recorded(&store, "f22-queued").await;
     let first = message.first_life();
     died(&store, &message, at(1)).await;
-    let Ok(Redriven::Pending(second)) = store.redrive(&message.id, &first, at(2)).await else {
+    let Ok(Begun::Pending(second)) = store.begin_again(&message.id, &first, Again::Redrive, at(2)).await else {
         panic!("not redriven")
     };
+    let before = state(&store, &message, at(2)).await;
     store.mark_queued(&message.id, &first, at(3)).await.unwrap();
-    assert_eq!(state(&store, &message, at(3)).await, State::unwritten(second.clone(), at(2)));
+    assert_eq!(state(&store, &message, at(3)).await, before);
     store.mark_queued(&message.id, &second, at(4)).await.unwrap();
     assert_eq!(state(&store, &message, at(4)).await.phase, Phase::Queued);
 }

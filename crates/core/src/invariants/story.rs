@@ -1,0 +1,349 @@
+//! What was seen of one message.
+
+use std::time::Duration;
+
+use super::{Bounds, Broken, Host, Invariant, Observed, step};
+use crate::attempt::SETTLE_TIME;
+use crate::body::Sha256;
+use crate::identity::{AcceptedId, Generation, LeaseId, RelayId};
+use crate::lifecycle::{Life, Phase, State};
+use crate::message::Message;
+use crate::outcome::{Class, ErrorKind, classify};
+use crate::time::Timestamp;
+
+/// A generation that begins later than this before its record expires may come to no end: the worker leaves this
+/// much for noting an end, and does not begin.
+const ENDING_TIME: Duration = Duration::from_secs(1800);
+
+/// A claim, from which one call may follow.
+struct Hold {
+    by: Host,
+    lease_id: LeaseId,
+    attempt: u32,
+    called: bool,
+    /// A late yes to an earlier attempt ended the message while this one was held.
+    overtaken: bool,
+}
+
+struct Call {
+    by: Host,
+    attempt: u32,
+    generation: Generation,
+}
+
+/// How many copies there are, by the life they are of.
+#[derive(Default)]
+struct Copies(Vec<(AcceptedId, Generation, u32)>);
+
+impl Copies {
+    fn of(&self, life: &Life) -> u32 {
+        let is_of = |(accepted, generation, _): &&(AcceptedId, Generation, u32)| {
+            *accepted == life.accepted_id && *generation == life.generation
+        };
+        self.0.iter().find(is_of).map_or(0, |(.., count)| *count)
+    }
+
+    fn add(&mut self, life: &Life) {
+        self.set(life, self.of(life) + 1);
+    }
+
+    fn remove(&mut self, life: &Life) {
+        self.set(life, self.of(life).saturating_sub(1));
+    }
+
+    fn set(&mut self, life: &Life, count: u32) {
+        self.0.retain(|(accepted, generation, _)| {
+            *accepted != life.accepted_id || *generation != life.generation
+        });
+        self.0.push((life.accepted_id.clone(), life.generation, count));
+    }
+}
+
+/// What was seen of one message.
+pub(super) struct Story {
+    id: RelayId,
+    body: Sha256,
+    state: State,
+    /// Somebody was told that it is accepted.
+    accepted: bool,
+    /// A target took it in this generation.
+    taken: bool,
+    holds: Vec<Hold>,
+    calls: Vec<Call>,
+    copies: Copies,
+    letters: Copies,
+    /// Letters that ever were, those included that somebody took away.
+    buried: Copies,
+}
+
+impl Story {
+    pub(super) fn new(message: &Message) -> Self {
+        Self {
+            id: message.id.clone(),
+            body: message.body.sha256(),
+            state: State::unwritten(message.first_life(), message.created_at),
+            accepted: false,
+            taken: false,
+            holds: Vec::new(),
+            calls: Vec::new(),
+            copies: Copies::default(),
+            letters: Copies::default(),
+            buried: Copies::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> RelayId {
+        self.id.clone()
+    }
+
+    /// The id is used again after its record expired: everything begins anew but the copies that are about.
+    pub(super) fn accept_anew(&mut self, message: &Message) -> Result<(), Broken> {
+        if message.created_at < self.state.life.expires_at {
+            let detail = "recorded over a live record".to_owned();
+            return Err((Invariant::AcceptedIsDurable, detail));
+        }
+        let life = &self.state.life;
+        if life.expires_at.since(life.generation_started_at) >= ENDING_TIME {
+            self.end_of_life()?;
+        }
+        let fresh = Self::new(message);
+        let (copies, letters) =
+            (std::mem::take(&mut self.copies), std::mem::take(&mut self.letters));
+        *self = Self { copies, letters, calls: std::mem::take(&mut self.calls), ..fresh };
+        Ok(())
+    }
+
+    /// A client was told that a message with this body is accepted.
+    pub(super) fn accepted(
+        &mut self,
+        at: Timestamp,
+        body: Sha256,
+        bounds: &Bounds,
+    ) -> Result<(), Broken> {
+        if body != self.body {
+            let detail = "accepted in place of another body".to_owned();
+            return Err((Invariant::BytesAreIntact, detail));
+        }
+        self.accepted = true;
+        self.not_stranded(at, bounds)
+    }
+
+    pub(super) fn observe(
+        &mut self,
+        at: Timestamp,
+        seen: &Observed,
+        bounds: &Bounds,
+    ) -> Result<(), Broken> {
+        match seen {
+            Observed::Written { by, state, .. } => self.written(at, *by, state, bounds),
+            Observed::Called { by, attempt, body, .. } => {
+                self.called(*by, *attempt, *body, bounds)
+            }
+            Observed::Returned { by, attempt, result, .. } => {
+                self.returned(*by, *attempt, *result);
+                Ok(())
+            }
+            Observed::Queued { life, .. } => {
+                self.copies.add(life);
+                self.is_known(life)
+            }
+            Observed::Unqueued { life, .. } => {
+                self.copies.remove(life);
+                self.not_stranded(at, bounds)
+            }
+            Observed::Buried { life, .. } => {
+                self.letters.add(life);
+                self.buried.add(life);
+                self.may_be_buried(life)
+            }
+            Observed::Moved { life, .. } => {
+                self.letters.add(life);
+                self.copies.remove(life);
+                self.not_stranded(at, bounds)
+            }
+            Observed::Exhumed { life, .. } => {
+                self.letters.remove(life);
+                self.not_stranded(at, bounds)
+            }
+            Observed::Posted { .. } | Observed::Answered { .. } | Observed::Recorded(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn at_rest(&self, at: Timestamp, bounds: &Bounds) -> Result<(), Broken> {
+        if let Some(call) = self.calls.first() {
+            let detail = format!("attempt {} is still under way", call.attempt);
+            return Err((Invariant::AcceptedIsDurable, detail));
+        }
+        if self.is_expired(at, bounds) {
+            return Ok(());
+        }
+        self.end_of_life()?;
+        let is_dead = matches!(self.state.phase, Phase::Dead { .. });
+        if is_dead && self.letters.of(&self.state.life) == 0 {
+            return Err((Invariant::DeadIsBuried, "DEAD without a letter".to_owned()));
+        }
+        if matches!(self.state.phase, Phase::Dead { buried: false, .. }) {
+            return Err((Invariant::DeadIsBuried, "a burial that nobody noted".to_owned()));
+        }
+        let of_others = self.letters.0.iter().find(|(accepted, generation, count)| {
+            let life = &self.state.life;
+            let is_of = *accepted == life.accepted_id && *generation == life.generation;
+            *count > 0 && *accepted == life.accepted_id && !(is_dead && is_of)
+        });
+        match of_others {
+            Some((_, generation, _)) if bounds.reconciled => {
+                let status = self.state.phase.status().as_str();
+                let detail = format!("{status}, and a letter of generation {generation}");
+                Err((Invariant::LettersAreOfTheDead, detail))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the record has expired by some host's clock.
+    fn is_expired(&self, at: Timestamp, bounds: &Bounds) -> bool {
+        self.state.life.expires_at <= at.plus(bounds.clock_difference)
+    }
+
+    /// Whether the life so far has come to a proper end.
+    fn end_of_life(&self) -> Result<(), Broken> {
+        let status = self.state.phase.status();
+        let is_begun = self.accepted || self.state.phase != Phase::Pending;
+        if is_begun && !status.is_final() {
+            let detail = format!("it ends as {}", status.as_str());
+            return Err((Invariant::AcceptedIsDurable, detail));
+        }
+        Ok(())
+    }
+
+    fn written(
+        &mut self,
+        at: Timestamp,
+        by: Host,
+        state: &State,
+        bounds: &Bounds,
+    ) -> Result<(), Broken> {
+        step::check(&self.state, state, bounds.attempts_max)?;
+        let before = std::mem::replace(&mut self.state, state.clone());
+        if before.life.generation != state.life.generation {
+            (self.taken, self.accepted) = (false, true);
+            self.holds.clear();
+        }
+        match &self.state.phase {
+            Phase::Processing { lease_id, .. } => self.holds.push(Hold {
+                by,
+                lease_id: lease_id.clone(),
+                attempt: state.attempts,
+                called: false,
+                overtaken: false,
+            }),
+            Phase::Delivered if !self.taken => {
+                let detail = "no target said yes".to_owned();
+                return Err((Invariant::DeliveredWasTaken, detail));
+            }
+            Phase::Delivered => {
+                let settled_by = self.state.last_lease_id.as_ref();
+                for hold in &mut self.holds {
+                    hold.overtaken |= Some(&hold.lease_id) != settled_by;
+                }
+            }
+            Phase::Dead { buried: true, .. } if self.buried.of(&self.state.life) == 0 => {
+                let detail = "noted as buried before it was".to_owned();
+                return Err((Invariant::DeadIsBuried, detail));
+            }
+            Phase::Dead { .. }
+            | Phase::Pending
+            | Phase::Queued
+            | Phase::Retrying { .. }
+            | Phase::Cancelled => {}
+        }
+        self.not_stranded(at, bounds)
+    }
+
+    /// A call follows from a claim of the same host, once, while that claim still holds the message. Only two
+    /// things may have come between: the yes to an earlier attempt, written late, or a host whose clock is
+    /// further ahead than leases allow for.
+    fn called(
+        &mut self,
+        by: Host,
+        attempt: u32,
+        body: Sha256,
+        bounds: &Bounds,
+    ) -> Result<(), Broken> {
+        if body != self.body {
+            let detail = "the target gets another body than was posted".to_owned();
+            return Err((Invariant::BytesAreIntact, detail));
+        }
+        let clocks_are_close = bounds.clock_difference < SETTLE_TIME;
+        let due = |detail: String| Err((Invariant::AttemptsAreDue, detail));
+        let is_ours = |hold: &&mut Hold| hold.by == by && hold.attempt == attempt && !hold.called;
+        let Some(hold) = self.holds.iter_mut().rev().find(is_ours) else {
+            return due(format!("a call for attempt {attempt} without a claim"));
+        };
+        hold.called = true;
+        let is_held = matches!(&self.state.phase, Phase::Processing { lease_id, .. } if *lease_id == hold.lease_id);
+        if !is_held && !hold.overtaken && clocks_are_close {
+            let status = self.state.phase.status().as_str();
+            return due(format!("attempt {attempt} begins while the record is {status}"));
+        }
+        if let Some(call) = self.calls.first()
+            && clocks_are_close
+        {
+            let detail = format!("attempts {} and {attempt}", call.attempt);
+            return Err((Invariant::OneCallAtOnce, detail));
+        }
+        self.calls.push(Call { by, attempt, generation: self.state.life.generation });
+        Ok(())
+    }
+
+    fn returned(&mut self, by: Host, attempt: u32, result: Option<Result<u16, ErrorKind>>) {
+        let is_it = |call: &Call| call.by == by && call.attempt == attempt;
+        let Some(index) = self.calls.iter().position(is_it) else { return };
+        let call = self.calls.remove(index);
+        let said_yes = result.is_some_and(|result| classify(result) == Class::Delivered);
+        self.taken |= said_yes && call.generation == self.state.life.generation;
+    }
+
+    /// A copy is of a life that the record shows or has shown.
+    fn is_known(&self, life: &Life) -> Result<(), Broken> {
+        let is_ahead = life.accepted_id == self.state.life.accepted_id
+            && life.generation > self.state.life.generation;
+        if is_ahead {
+            let detail = format!("a copy of generation {}", life.generation);
+            return Err((Invariant::RecordFirst, detail));
+        }
+        Ok(())
+    }
+
+    fn may_be_buried(&self, life: &Life) -> Result<(), Broken> {
+        let is_current = life.accepted_id == self.state.life.accepted_id
+            && life.generation >= self.state.life.generation;
+        if is_current && !matches!(self.state.phase, Phase::Dead { .. }) {
+            let status = self.state.phase.status().as_str();
+            return Err((Invariant::DeadIsBuried, format!("buried while {status}")));
+        }
+        Ok(())
+    }
+
+    /// Whoever is not final is in the queue, and whoever is DEAD is in one of the queues. A message that
+    /// nobody was told of may wait for its client's retry, and one that has expired by some host's clock is gone.
+    fn not_stranded(&self, at: Timestamp, bounds: &Bounds) -> Result<(), Broken> {
+        let life = &self.state.life;
+        if self.is_expired(at, bounds) {
+            return Ok(());
+        }
+        let is_found_by_reconciler = bounds.reconciled && self.letters.of(life) > 0;
+        let is_in_queue = self.copies.of(life) > 0 || is_found_by_reconciler;
+        let is_safe = match &self.state.phase {
+            Phase::Delivered | Phase::Cancelled => true,
+            Phase::Dead { .. } => is_in_queue || self.letters.of(life) > 0,
+            Phase::Pending => !self.accepted || life.generation > Generation(0) || is_in_queue,
+            Phase::Queued | Phase::Processing { .. } | Phase::Retrying { .. } => is_in_queue,
+        };
+        if is_safe {
+            return Ok(());
+        }
+        let status = self.state.phase.status().as_str();
+        Err((Invariant::NothingIsStranded, format!("{status}, and no copy of it is left")))
+    }
+}

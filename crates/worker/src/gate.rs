@@ -1,0 +1,232 @@
+//! The gate before every attempt: whether the destination's breaker lets it begin, and what its outcome
+//! does to the breaker. Reads and writes the shared breakers; what they decide is `relay_core::breaker`'s.
+//!
+//! Trouble with the breakers never stops a delivery: what is not known is taken for closed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use relay_core::breaker::{Answer, Breaker, Permit, Phase, Rules, View, WriteId};
+use relay_core::outcome::ErrorKind;
+use relay_core::ports::{Ambient, BreakerWritten, Breakers};
+use relay_core::retry::Jitter;
+use relay_core::time::Timestamp;
+
+/// Destinations remembered at a time, some hundred bytes each. One that is forgotten costs a read when it
+/// comes again, and its failures are counted from the start.
+const DESTINATIONS_MAX: usize = 1000;
+/// How often a write is tried again because another environment was faster. Every time the others got on
+/// with the breaker, so there may be nothing left to write.
+const TRIES_MAX: usize = 4;
+/// How long a call to the breakers may take: an attempt is not kept waiting for them.
+const CALL_WITHIN: Duration = Duration::from_secs(2);
+/// Trouble with the breakers is told once in this time, not for every message.
+const TROUBLE_TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Whether an attempt may begin.
+pub(crate) enum Pass {
+    /// It may. There is no permit if there are no breakers, or none that answer.
+    Go(Option<Permit>),
+    /// Not before this time, which differs from message to message.
+    Wait(Timestamp),
+}
+
+/// What came of a write.
+enum Written {
+    Done,
+    Changed,
+    Unknown,
+}
+
+/// What one environment knows about destinations.
+pub(crate) struct Gate {
+    breakers: Arc<dyn Breakers>,
+    ambient: Arc<dyn Ambient>,
+    rules: Rules,
+    known: Mutex<HashMap<String, Known>>,
+    trouble_told_at: AtomicU64,
+}
+
+struct Known {
+    /// Locked while the shared breaker is read or written: one task does it for all.
+    view: Arc<tokio::sync::Mutex<View>>,
+    used_at: Timestamp,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        breakers: Arc<dyn Breakers>,
+        ambient: Arc<dyn Ambient>,
+        rules: Rules,
+    ) -> Self {
+        let known = Mutex::default();
+        Self { breakers, ambient, rules, known, trouble_told_at: AtomicU64::new(0) }
+    }
+
+    /// Until when a message waits in any case; nothing if an attempt may begin, or might. Asked before any
+    /// room is taken for it.
+    pub(crate) async fn holds_back(&self, destination: &str) -> Option<Timestamp> {
+        if self.rules.is_off() {
+            return None;
+        }
+        let view = self.view(destination);
+        let mut view = view.lock().await;
+        self.refresh(destination, &mut view).await;
+        view.holds_back(self.ambient.now()).map(|until| self.spread(until))
+    }
+
+    /// Asks for an attempt that takes at most `attempt`.
+    pub(crate) async fn pass(&self, destination: &str, attempt: Duration) -> Pass {
+        if self.rules.is_off() {
+            return Pass::Go(None);
+        }
+        let view = self.view(destination);
+        let mut view = view.lock().await;
+        self.refresh(destination, &mut view).await;
+        for _ in 0..TRIES_MAX {
+            let now = self.ambient.now();
+            match view.ask(&self.rules, now, attempt, self.write_id()) {
+                Answer::Go(permit) => return Pass::Go(Some(permit)),
+                Answer::Wait(until) => return Pass::Wait(self.spread(until)),
+                Answer::Write(next) => match self.write(destination, &mut view, next).await {
+                    Written::Done | Written::Changed => {}
+                    Written::Unknown => return Pass::Go(None),
+                },
+            }
+        }
+        Pass::Wait(self.spread(self.ambient.now()))
+    }
+
+    /// Takes back what [`pass`](Self::pass) gave for an attempt that was not made.
+    pub(crate) async fn give_back(&self, destination: &str, permit: Option<Permit>) {
+        if let Some(permit) = permit {
+            self.view(destination).lock().await.give_back(&permit);
+        }
+    }
+
+    /// Takes note of what came of an attempt.
+    pub(crate) async fn report(
+        &self,
+        destination: &str,
+        permit: Option<Permit>,
+        result: Result<u16, ErrorKind>,
+    ) {
+        let Some(permit) = permit else { return };
+        let view = self.view(destination);
+        let mut view = view.lock().await;
+        view.note(&permit, result, self.ambient.now());
+        for _ in 0..TRIES_MAX {
+            let now = self.ambient.now();
+            let next = view.report(&permit, result, &self.rules, now, self.write_id());
+            let Some(next) = next else { return };
+            match self.write(destination, &mut view, next).await {
+                Written::Done | Written::Unknown => return,
+                Written::Changed => {}
+            }
+        }
+    }
+
+    /// Reads the shared breaker if what is known is too old.
+    async fn refresh(&self, destination: &str, view: &mut View) {
+        let now = self.ambient.now();
+        if !view.is_stale(now) {
+            return;
+        }
+        let read = self.breakers.read(destination, now);
+        match tokio::time::timeout(CALL_WITHIN, read).await {
+            Ok(Ok(breaker)) => view.learn(breaker, now),
+            Ok(Err(error)) => {
+                view.keep(now);
+                self.tell_trouble(&error.to_string());
+            }
+            Err(_elapsed) => {
+                view.keep(now);
+                self.tell_trouble("no answer in time");
+            }
+        }
+    }
+
+    /// Writes `next` and takes note of it, or of what is there instead.
+    async fn write(&self, destination: &str, view: &mut View, next: Breaker) -> Written {
+        let write = self.breakers.write(destination, &next);
+        let written = tokio::time::timeout(CALL_WITHIN, write).await;
+        let now = self.ambient.now();
+        match written {
+            Ok(Ok(BreakerWritten::Done)) => {
+                tell_change(destination, &next);
+                view.wrote(next, now);
+                Written::Done
+            }
+            Ok(Ok(BreakerWritten::Changed(found))) => {
+                view.learn(found, now);
+                Written::Changed
+            }
+            Ok(Err(error)) => {
+                self.tell_trouble(&error.to_string());
+                Written::Unknown
+            }
+            Err(_elapsed) => {
+                self.tell_trouble("no answer in time");
+                Written::Unknown
+            }
+        }
+    }
+
+    fn view(&self, destination: &str) -> Arc<tokio::sync::Mutex<View>> {
+        let used_at = self.ambient.now();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get_mut(destination) {
+            found.used_at = used_at;
+            return Arc::clone(&found.view);
+        }
+        if known.len() >= DESTINATIONS_MAX {
+            let oldest = known.iter().min_by_key(|(_, known)| known.used_at);
+            if let Some(oldest) = oldest.map(|(destination, _)| destination.clone()) {
+                known.remove(&oldest);
+            }
+        }
+        let view = Arc::default();
+        known.insert(destination.to_owned(), Known { view: Arc::clone(&view), used_at });
+        view
+    }
+
+    fn write_id(&self) -> WriteId {
+        WriteId::from_random(self.ambient.bits())
+    }
+
+    /// Messages that wait for the same moment come back over a whole step of the ramp.
+    fn spread(&self, until: Timestamp) -> Timestamp {
+        until.plus(Jitter::new(self.ambient.unit()).part_of(self.rules.step))
+    }
+
+    fn tell_trouble(&self, reason: &str) {
+        let now = self.ambient.now();
+        let told_at = self.trouble_told_at.load(Ordering::Relaxed);
+        if now.since(Timestamp::from_millis(told_at)) < TROUBLE_TOLD_EVERY {
+            return;
+        }
+        self.trouble_told_at.store(now.as_millis(), Ordering::Relaxed);
+        tracing::warn!(reason, "circuit breakers cannot be reached; deliveries go on without them");
+    }
+}
+
+fn tell_change(destination: &str, breaker: &Breaker) {
+    let Breaker { version, openings, why, .. } = breaker;
+    match breaker.phase {
+        Phase::Open { until } => {
+            tracing::warn!(destination, version, openings, ?why, %until, "circuit breaker opened");
+        }
+        Phase::Ramping { step, taken, .. } => {
+            tracing::debug!(
+                destination,
+                version,
+                step,
+                taken,
+                "circuit breaker lets attempts pass"
+            );
+        }
+        Phase::Closed => tracing::info!(destination, version, "circuit breaker closed"),
+    }
+}

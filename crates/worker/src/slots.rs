@@ -1,0 +1,45 @@
+//! Room for the deliveries of one invocation: so many at a time, and so many of them to one destination. Who
+//! waits for its destination takes no room from the others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Room for one delivery, until it is dropped.
+pub(crate) struct Slot {
+    _of_destination: Option<OwnedSemaphorePermit>,
+    _of_invocation: Option<OwnedSemaphorePermit>,
+}
+
+/// The room of one invocation.
+pub(crate) struct Slots {
+    invocation: Arc<Semaphore>,
+    per_destination: usize,
+    /// At most one for each item of the batch.
+    destinations: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Slots {
+    /// Room for `concurrency` deliveries, `per_destination` of them to one destination.
+    pub(crate) fn new(concurrency: usize, per_destination: usize) -> Self {
+        let invocation = Arc::new(Semaphore::new(concurrency));
+        Self { invocation, per_destination, destinations: Mutex::default() }
+    }
+
+    /// Waits for room, first at the destination: always in this order, so that nobody holds what another
+    /// one waits for in a circle. The semaphores are never closed, so there is always a permit in the end.
+    pub(crate) async fn take(&self, destination: &str) -> Slot {
+        let of_destination = self.destination(destination).acquire_owned().await.ok();
+        let of_invocation = Arc::clone(&self.invocation).acquire_owned().await.ok();
+        Slot { _of_destination: of_destination, _of_invocation: of_invocation }
+    }
+
+    fn destination(&self, destination: &str) -> Arc<Semaphore> {
+        let mut known = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_destination = known
+            .entry(destination.to_owned())
+            .or_insert_with(|| Arc::new(Semaphore::new(self.per_destination)));
+        Arc::clone(of_destination)
+    }
+}
