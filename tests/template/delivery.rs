@@ -58,9 +58,17 @@ fn provisioned_pollers_and_a_maximum_concurrency_exclude_each_other() {
 }
 
 #[test]
-fn both_functions_are_built_from_this_workspace() {
+fn every_function_is_built_from_this_workspace() {
     let template = Template::load();
-    for (function, binary) in [("IngestFunction", "ingest"), ("WorkerFunction", "worker")] {
+    let binaries = [
+        ("IngestFunction", "ingest"),
+        ("ReconcilerFunction", "reconciler"),
+        ("WorkerFunction", "worker"),
+    ];
+    let mut functions = template.resources("AWS::Serverless::Function");
+    functions.sort_unstable();
+    assert_eq!(functions, binaries.map(|(function, _)| function));
+    for (function, binary) in binaries {
         let metadata = template.at(&format!("Resources/{function}/Metadata"));
         assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{function}");
         assert_eq!(metadata["BuildProperties"]["Binary"], binary, "{function}");

@@ -8,8 +8,10 @@
 mod data;
 mod delivery;
 mod language;
+mod reconciler;
 mod roles;
 mod routes;
+mod schedule;
 mod settings;
 mod timeouts;
 mod values;

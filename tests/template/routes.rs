@@ -8,13 +8,16 @@ use serde_yaml_ng::Value;
 /// The routes that anybody may call.
 const OPEN: [&str; 1] = ["GET /health"];
 
-const ROUTES: [&str; 7] = [
+const ROUTES: [&str; 10] = [
     "GET /health",
     "GET /health/ready",
     "GET /openapi.json",
+    "GET /v1/destinations/{host}",
     "GET /v1/messages/{id}",
     "POST /message",
     "POST /v1/messages",
+    "POST /v1/messages/{id}/redrive",
+    "POST /v1/messages/{id}/resend",
     "POST /v1/uploads",
 ];
 

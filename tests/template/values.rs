@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use relay_core::settings::{ALL, IngestSettings, WorkerSettings};
+use relay_core::settings::{ALL, IngestSettings, ReconcilerSettings, WorkerSettings};
 use relay_tests::{Parameter, Reference, Template, presets};
 
 const SHARED: &str = "Globals/Function/Environment/Variables";
@@ -33,7 +33,9 @@ fn assert_taken(what: &str, environment: &BTreeMap<String, String>) {
     let worker = WorkerSettings::read(&lookup).map_err(|errors| errors.to_string());
     let ingest = IngestSettings::read(&lookup).map_err(|errors| errors.to_string());
     assert_eq!(worker.err(), None, "{what}: the worker does not start");
+    let reconciler = ReconcilerSettings::read(&lookup).map_err(|errors| errors.to_string());
     assert_eq!(ingest.err(), None, "{what}: ingest does not start");
+    assert_eq!(reconciler.err(), None, "{what}: the reconciler does not start");
 }
 
 fn text_of(number: Option<i64>, parameter: &Parameter) -> String {
@@ -61,7 +63,7 @@ fn the_template_and_the_code_have_the_same_defaults() {
 }
 
 #[test]
-fn both_functions_start_with_the_defaults_and_at_both_ends() {
+fn every_function_starts_with_the_defaults_and_at_both_ends() {
     let template = Template::load();
     assert_taken("defaults", &environment(&template, &|parameter| parameter.default.clone()));
     assert_taken("minima", &environment(&template, &|it| text_of(it.minimum, it)));
@@ -69,7 +71,7 @@ fn both_functions_start_with_the_defaults_and_at_both_ends() {
 }
 
 #[test]
-fn both_functions_start_with_either_end_of_each_parameter_alone() {
+fn every_function_starts_with_either_end_of_each_parameter_alone() {
     let template = Template::load();
     for varied in template.parameters() {
         for end in [varied.minimum, varied.maximum] {
@@ -82,7 +84,7 @@ fn both_functions_start_with_either_end_of_each_parameter_alone() {
 }
 
 #[test]
-fn both_functions_start_with_every_listed_value() {
+fn every_function_starts_with_every_listed_value() {
     let template = Template::load();
     for listed in template.parameters() {
         for value in &listed.allowed {
@@ -95,7 +97,7 @@ fn both_functions_start_with_every_listed_value() {
 }
 
 #[test]
-fn both_functions_start_with_every_preset() {
+fn every_function_starts_with_every_preset() {
     let template = Template::load();
     for preset in presets() {
         let choose = |it: &Parameter| {

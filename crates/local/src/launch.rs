@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::arguments::StartArguments;
 use crate::lambda::OutputStyle;
-use crate::stack::{self, DataFolder, Stack, StackError, StackOptions};
+use crate::stack::{self, DataFolder, Hosting, Program, Stack, StackError, StackOptions};
 use crate::template::{Template, TemplateError};
 
 /// Exit code of a program that was ended by a second Ctrl-C.
@@ -101,7 +101,7 @@ async fn start(arguments: StartArguments) -> Result<Stack, StackError> {
         template,
         template_origin,
         parameters: arguments.parameters.into_iter().collect::<BTreeMap<_, _>>(),
-        output: output_style(),
+        hosting: Hosting::of_this_process(output_style()),
     })
     .await
 }
@@ -124,6 +124,15 @@ fn find_template(asked: Option<&Path>) -> Result<(Template, String), TemplateErr
 #[must_use]
 pub fn output_style() -> OutputStyle {
     if std::io::stderr().is_terminal() { OutputStyle::Terminal } else { OutputStyle::Json }
+}
+
+/// Runs the function of this name, as its own program would when deployed.
+pub async fn run_program(program: Program) -> ExitCode {
+    match program {
+        Program::Ingest => run_function(relay_ingest::run()).await,
+        Program::Worker => run_function(relay_worker::run::run()).await,
+        Program::Reconciler => run_function(relay_operate::run::run()).await,
+    }
 }
 
 /// Runs a function until it ends, or until standard input does: the other end is held by the relay that

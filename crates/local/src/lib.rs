@@ -7,6 +7,7 @@ pub mod lambda;
 pub mod launch;
 pub mod receiver;
 mod request_body;
+pub mod schedule;
 pub mod services;
 pub mod sqs;
 pub mod stack;

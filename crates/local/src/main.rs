@@ -3,8 +3,7 @@
 use clap::Parser;
 use relay_local::arguments::{Arguments, Command};
 use relay_local::lambda::OutputStyle;
-use relay_local::launch::{output_style, run_function, run_stack};
-use relay_local::stack::Program;
+use relay_local::launch::{output_style, run_program, run_stack};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -23,12 +22,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match arguments.command {
-            Some(Command::Function { program: Program::Ingest }) => {
-                run_function(relay_ingest::run()).await
-            }
-            Some(Command::Function { program: Program::Worker }) => {
-                run_function(relay_worker::run::run()).await
-            }
+            Some(Command::Function { program }) => run_program(program).await,
             None => {
                 log_to_standard_error();
                 run_stack(arguments.start).await
@@ -46,6 +40,6 @@ fn log_to_standard_error() {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match output_style() {
         OutputStyle::Terminal => builder.with_target(false).compact().init(),
-        OutputStyle::Json => builder.json().init(),
+        OutputStyle::Json | OutputStyle::Hidden => builder.json().init(),
     }
 }

@@ -132,7 +132,7 @@ fn after_a_kill_nothing_is_left_running_and_the_next_start_works() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = Running::start(folder.path());
     let functions = first.functions();
-    assert_eq!(functions.len(), 2);
+    assert_eq!(functions.len(), 3);
     first.signal("-KILL");
     assert_eq!(first.exit_code(), None, "a signal, no code");
     let began = Instant::now();

@@ -147,6 +147,45 @@ async fn dead_letters_are_found_by_the_sparse_index() {
     server.shutdown().await;
 }
 
+/// The table with an index that copies these attributes.
+fn copying(attributes: &[&str]) -> TableDescription {
+    let mut description = serde_json::json!(table("dead"));
+    description["GlobalSecondaryIndexes"][0]["Projection"] =
+        serde_json::json!({ "ProjectionType": "INCLUDE", "NonKeyAttributes": attributes });
+    serde_json::from_value(description).unwrap()
+}
+
+#[tokio::test]
+async fn an_index_shows_and_filters_by_what_it_copies_and_nothing_else() {
+    let (server, client, _) = start(None).await;
+    server.create_table(&copying(&["reason", "buried"])).unwrap();
+    for (key, is_buried) in [("msg_1", true), ("msg_2", false)] {
+        let item = client.put_item().table_name("relay").item("pk", text(key));
+        let item = item.item("sk", text("STATE")).item("dead_shard", text("DEAD#3"));
+        let item = item.item("dead_at", AttributeValue::N("7".to_owned()));
+        let item = item.item("buried", AttributeValue::Bool(is_buried));
+        let item = item.item("reason", text("timeout")).item("outcomes", text("[]"));
+        item.send().await.unwrap();
+    }
+    let query = client.query().table_name("relay").index_name("dead");
+    let query = query.key_condition_expression("dead_shard = :shard AND dead_at BETWEEN :a AND :b");
+    let query = query.filter_expression("buried = :no");
+    let number = |text: &str| AttributeValue::N(text.to_owned());
+    let query = query.expression_attribute_values(":shard", text("DEAD#3"));
+    let query = query.expression_attribute_values(":a", number("1"));
+    let query = query.expression_attribute_values(":b", number("7"));
+    let query = query.expression_attribute_values(":no", AttributeValue::Bool(false));
+    let found = query.send().await.unwrap();
+    let [item] = found.items() else { panic!("{found:?}") };
+    assert_eq!((&item["pk"], &item["reason"]), (&text("msg_2"), &text("timeout")));
+    assert!(!item.contains_key("outcomes"), "{item:?}");
+
+    server.create_table(&copying(&["buried", "reason"])).unwrap();
+    let refused = server.create_table(&copying(&["buried"])).unwrap_err();
+    assert!(matches!(refused, DynamoDbError::TableDiffers { .. }), "{refused:?}");
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn expired_items_are_swept_and_no_others() {
     let (server, client, _) = start(None).await;

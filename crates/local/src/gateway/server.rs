@@ -18,6 +18,7 @@ use super::routes::Routes;
 use super::{admin, connections, cors, response};
 use crate::lambda::{EVENT_BYTES_MAX, FunctionHost, unique_id};
 use crate::request_body::{self, BodyError};
+use crate::schedule::ScheduledEvent;
 use crate::services::record::Recorder;
 use crate::template::description::Cors;
 
@@ -43,6 +44,8 @@ pub struct GatewayOptions {
     pub cors: Option<Cors>,
     /// The functions by logical id.
     pub functions: BTreeMap<String, Arc<FunctionHost>>,
+    /// What those of them that have a schedule are told when they are run out of turn.
+    pub scheduled: BTreeMap<String, ScheduledEvent>,
     /// Account number in events.
     pub account_id: String,
     /// The calls that `/_local/calls` answers.
@@ -53,6 +56,7 @@ struct Shared {
     routes: Routes,
     cors: Option<Cors>,
     functions: BTreeMap<String, Arc<FunctionHost>>,
+    scheduled: BTreeMap<String, ScheduledEvent>,
     account_id: String,
     recorder: Recorder,
     /// Requests whose function is at work.
@@ -86,9 +90,17 @@ impl Gateway {
     /// Begins to serve.
     #[must_use]
     pub fn start(options: GatewayOptions) -> Self {
-        let GatewayOptions { listener, routes, cors, functions, account_id, recorder } = options;
         let (under_way, under_way_seen) = watch::channel(0);
-        let shared = Arc::new(Shared { routes, cors, functions, account_id, recorder, under_way });
+        let GatewayOptions { listener, .. } = options;
+        let shared = Arc::new(Shared {
+            routes: options.routes,
+            cors: options.cors,
+            functions: options.functions,
+            scheduled: options.scheduled,
+            account_id: options.account_id,
+            recorder: options.recorder,
+            under_way,
+        });
         let (stop, stopping) = watch::channel(false);
         let answer = move |peer, request| serve(Arc::clone(&shared), peer, request);
         let task = tokio::spawn(connections::serve(listener, stopping, answer));
@@ -124,7 +136,10 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     if path.starts_with(admin::PREFIX) {
-        return admin::answer(&parts.method, path, &shared.functions, &shared.recorder);
+        let Shared { functions, scheduled, recorder, .. } = &*shared;
+        let inside = admin::Inside { functions, scheduled, recorder };
+        let _under_way = UnderWay::begin(&shared.under_way);
+        return admin::answer(&parts.method, path, inside).await;
     }
     if let Some(cors) = &shared.cors
         && let Some(answer) = cors::preflight(cors, &parts.method, &parts.headers)

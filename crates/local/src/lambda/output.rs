@@ -19,6 +19,8 @@ pub enum OutputStyle {
     Terminal,
     /// For programs: one JSON object a line.
     Json,
+    /// Not at all: for whoever makes things go wrong on purpose, and would read of nothing else.
+    Hidden,
 }
 
 /// Passes every line of `stream` on to standard error until the stream ends.
@@ -48,6 +50,7 @@ fn render(label: &str, style: OutputStyle, line: &str) -> Option<String> {
     };
     match (style, object) {
         (_, None) if line.trim().is_empty() => None,
+        (OutputStyle::Hidden, _) => None,
         (OutputStyle::Json, Some(_)) => {
             // Spliced, not parsed and printed again: numbers and order stay as they were.
             let rest = line.trim_start().strip_prefix('{')?.trim_start();
@@ -114,6 +117,7 @@ mod tests {
         let expected = r#"{"function":"worker","price":0.10,"b":1}"#;
         check(OutputStyle::Json, r#"{"price":0.10,"b":1}"#, Some(expected));
         check(OutputStyle::Json, "{}", Some(r#"{"function":"worker"}"#));
+        check(OutputStyle::Hidden, "oh", None);
         check(OutputStyle::Json, "oh", Some(r#"{"function":"worker","message":"oh"}"#));
     }
 }

@@ -10,13 +10,14 @@ use tokio::net::TcpListener;
 use super::environment::Endpoints;
 use super::resources::{Listeners, Services};
 use super::{
-    ACCOUNT_ID, DataFolder, OPERATOR_ACCESS_KEY_ID, REGION, StackError, access_key_id,
-    environment_file, functions, surroundings,
+    ACCOUNT_ID, DataFolder, Hosting, OPERATOR_ACCESS_KEY_ID, REGION, StackError, access_key_id,
+    environment_file, functions, schedules, surroundings,
 };
 use crate::event_source::{EventSourceMapping, MappingOptions, QueueAccess};
 use crate::gateway::{Gateway, GatewayOptions, Routes};
-use crate::lambda::{FunctionHost, OutputStyle};
+use crate::lambda::{EnvironmentStatus, FunctionHost};
 use crate::receiver::Receiver;
+use crate::schedule::RunningSchedule;
 use crate::services::record::Recorder;
 use crate::services::{self, SECRET_ACCESS_KEY};
 use crate::template::{Description, Template};
@@ -39,8 +40,8 @@ pub struct StackOptions {
     pub template_origin: String,
     /// Values for the template's parameters.
     pub parameters: BTreeMap<String, String>,
-    /// How lines the functions print are shown.
-    pub output: OutputStyle,
+    /// How the functions are run.
+    pub hosting: Hosting,
 }
 
 /// The running relay.
@@ -51,6 +52,7 @@ pub struct Stack {
     gateway: Gateway,
     receiver: Receiver,
     mappings: Vec<EventSourceMapping>,
+    schedules: Vec<RunningSchedule>,
     functions: BTreeMap<String, Arc<FunctionHost>>,
     services: Services,
     /// Last, so that the folder is given up when nothing writes to it any more.
@@ -63,7 +65,7 @@ impl Stack {
     /// # Errors
     /// When any part does not start. What had started by then ends.
     pub async fn start(options: StackOptions) -> Result<Self, StackError> {
-        let StackOptions { data_folder, template, parameters, .. } = options;
+        let StackOptions { data_folder, template, parameters, mut hosting, .. } = options;
         // Judged before anything is opened, with a queue address that only has to look like one.
         template.describe(&surroundings("http://127.0.0.1:0"), &parameters)?;
         let gateway_listener = open("relay", options.port, "--port").await?;
@@ -89,16 +91,20 @@ impl Stack {
         };
         let receiver = Receiver::start(receiver_listener)
             .map_err(|source| StackError::Loopback { what: "receiver", source })?;
-        let functions = functions::start(&description, &endpoints, options.output).await?;
-        let environment_file = data_folder.join("env");
+        let reached = match hosting.detour.take() {
+            Some(detour) => detour(&endpoints)
+                .map_err(|source| StackError::Loopback { what: "the detour", source })?,
+            None => endpoints.clone(),
+        };
+        let functions = functions::start(&description, &reached, &hosting).await?;
         let variables = operator_variables(&description, &endpoints, address);
-        environment_file::write(&environment_file, &variables).map_err(|source| {
-            StackError::DataFolder { folder: environment_file.clone(), source }
-        })?;
-        let mappings = start_mappings(&description, &endpoints, &functions).await?;
+        let environment_file = write_environment_file(&data_folder, &variables)?;
+        let mappings = start_mappings(&description, &reached, &functions).await?;
+        let schedules = schedules::start(&description, &functions)?;
         let gateway = Gateway::start(GatewayOptions {
             listener: gateway_listener,
             routes,
+            scheduled: schedules::events(&description),
             cors: description.cors,
             functions: functions.clone(),
             account_id: ACCOUNT_ID.to_owned(),
@@ -111,6 +117,7 @@ impl Stack {
             gateway,
             receiver,
             mappings,
+            schedules,
             functions,
             services,
             _data_folder: data_folder,
@@ -129,6 +136,12 @@ impl Stack {
         self.receiver.url()
     }
 
+    /// The environments of every function, as they are now.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvironmentStatus> {
+        self.functions.values().flat_map(|function| function.environments()).collect()
+    }
+
     /// The file to source.
     #[must_use]
     pub fn environment_file(&self) -> &Path {
@@ -145,7 +158,8 @@ impl Stack {
     /// queue, and what is kept is closed. Each step has a limit of its own.
     pub async fn stop(self) {
         let polling = join_all(self.mappings.into_iter().map(EventSourceMapping::stop));
-        tokio::join!(self.gateway.stop(), polling);
+        let waiting = join_all(self.schedules.into_iter().map(RunningSchedule::stop));
+        tokio::join!(self.gateway.stop(), polling, waiting);
         join_all(self.functions.values().map(|function| function.stop())).await;
         self.receiver.stop().await;
         self.services.stop().await;
@@ -198,6 +212,17 @@ async fn start_mappings(
         mappings.push(mapping);
     }
     Ok(mappings)
+}
+
+/// Writes the file to source; where it is.
+fn write_environment_file(
+    folder: &DataFolder,
+    variables: &BTreeMap<&'static str, String>,
+) -> Result<PathBuf, StackError> {
+    let path = folder.join("env");
+    environment_file::write(&path, variables)
+        .map_err(|source| StackError::DataFolder { folder: path.clone(), source })?;
+    Ok(path)
 }
 
 /// What a person's AWS CLI and SDKs need.

@@ -18,14 +18,17 @@ pub fn access_key_id(program: &str) -> String {
     format!("AKIALOCAL{}", program.to_uppercase())
 }
 
-/// Where the services are.
+/// Where the services are: `http://127.0.0.1:<port>` of each, without a slash at the end.
 #[derive(Debug, Clone)]
-pub(super) struct Endpoints {
-    pub(super) dynamodb: String,
-    pub(super) sqs: String,
-    pub(super) s3: String,
+pub struct Endpoints {
+    /// The table.
+    pub dynamodb: String,
+    /// The queues.
+    pub sqs: String,
+    /// The bucket.
+    pub s3: String,
     /// `127.0.0.1:<port>` of the demo receiver.
-    pub(super) receiver: String,
+    pub receiver: String,
 }
 
 /// The variables of one function. `outer` looks up the environment that the stack itself runs in.

@@ -129,6 +129,9 @@ pub enum StackError {
     /// An event source names a function or queue that does not run.
     #[error("an event source names {0}, which does not run")]
     Unconnected(String),
+    /// A schedule names a function that does not run.
+    #[error("a schedule names {0}, which does not run")]
+    Unscheduled(String),
     /// A route of the template cannot be served.
     #[error(transparent)]
     Route(#[from] BadRoute),

@@ -4,9 +4,9 @@ use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::StackError;
 use super::environment::{self, Endpoints};
-use crate::lambda::{FunctionHost, FunctionSettings, OutputStyle};
+use super::{Hosting, StackError};
+use crate::lambda::{FunctionHost, FunctionSettings};
 use crate::template::Description;
 use crate::template::description::Function;
 
@@ -24,6 +24,8 @@ pub enum Program {
     Ingest,
     /// Delivers them.
     Worker,
+    /// Makes records and dead letters agree again.
+    Reconciler,
 }
 
 impl Program {
@@ -32,6 +34,7 @@ impl Program {
         match name {
             "ingest" => Some(Self::Ingest),
             "worker" => Some(Self::Worker),
+            "reconciler" => Some(Self::Reconciler),
             _ => None,
         }
     }
@@ -75,9 +78,12 @@ fn check_lease(
 pub(super) async fn start(
     description: &Description,
     endpoints: &Endpoints,
-    output: OutputStyle,
+    hosting: &Hosting,
 ) -> Result<BTreeMap<String, Arc<FunctionHost>>, StackError> {
-    let executable = std::env::current_exe().map_err(StackError::Executable)?;
+    let executable = match &hosting.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(StackError::Executable)?,
+    };
     let mut starting = Vec::new();
     for function in &description.functions {
         if Program::named(&function.binary).is_none() {
@@ -86,7 +92,7 @@ pub(super) async fn start(
                 program: function.binary.clone(),
             });
         }
-        let outer = |name: &str| std::env::var(name).ok();
+        let outer = |name: &str| hosting.settings.get(name).cloned();
         let variables =
             environment::of_function(&function.environment, &function.binary, endpoints, &outer);
         check_lease(function, &variables)?;
@@ -100,7 +106,7 @@ pub(super) async fn start(
             program: executable.clone(),
             arguments: vec!["function".to_owned(), function.binary.clone()],
             environment: variables,
-            output,
+            output: hosting.output,
         };
         starting.push(async move {
             let host = FunctionHost::start(settings).await?;

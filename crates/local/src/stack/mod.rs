@@ -10,14 +10,17 @@ mod environment;
 mod environment_file;
 mod error;
 mod functions;
+mod hosting;
 mod resources;
+mod schedules;
 
 pub use assembly::{Stack, StackOptions};
 pub use banner::banner;
 pub use data_folder::DataFolder;
-pub use environment::{OPERATOR_ACCESS_KEY_ID, access_key_id};
+pub use environment::{Endpoints, OPERATOR_ACCESS_KEY_ID, access_key_id};
 pub use error::StackError;
 pub use functions::Program;
+pub use hosting::{Detour, Hosting};
 
 use crate::template::Surroundings;
 

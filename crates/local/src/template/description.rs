@@ -16,6 +16,8 @@ pub struct Description {
     pub cors: Option<Cors>,
     /// Queues that invoke a function.
     pub event_sources: Vec<EventSource>,
+    /// Schedules that invoke a function.
+    pub schedules: Vec<Schedule>,
     /// SQS queues.
     pub queues: Vec<Queue>,
     /// DynamoDB tables.
@@ -47,6 +49,23 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Logical id of its role, where the template defines that role itself.
     pub role: Option<String>,
+    /// What becomes of asynchronous invocations that fail.
+    pub asynchronous: AsynchronousInvocation,
+}
+
+/// What becomes of asynchronous invocations of a function that fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsynchronousInvocation {
+    /// Tries after the first.
+    pub retries_max: u32,
+    /// Age at which an event is dropped, whatever tries it has left.
+    pub event_age_max: Duration,
+}
+
+impl AsynchronousInvocation {
+    /// What Lambda does where the template says nothing, which is also the most that it does.
+    pub const LAMBDA_DEFAULT: Self =
+        Self { retries_max: 2, event_age_max: Duration::from_secs(6 * 60 * 60) };
 }
 
 /// One method and path pattern of the HTTP API.
@@ -96,6 +115,17 @@ pub struct EventSource {
     pub maximum_concurrency: Option<usize>,
     /// Whether the function's answer names the items that failed.
     pub report_batch_item_failures: bool,
+}
+
+/// A schedule that invokes a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Logical id of the function.
+    pub function: String,
+    /// ARN of the rule, which events name as their origin.
+    pub rule_arn: String,
+    /// Time from one run to the next.
+    pub every: Duration,
 }
 
 /// An SQS queue. Where the template is silent, SQS's own defaults stand.

@@ -11,6 +11,7 @@ use super::description::{Description, EventSource, Function, Route};
 use super::evaluate::text_of;
 use super::names::{Kind, Names};
 use super::properties::Properties;
+use super::schedule;
 
 /// Lambda's own default timeout, where the template says none.
 const TIMEOUT_SECONDS_DEFAULT: u64 = 3;
@@ -73,6 +74,7 @@ pub(super) fn read(
         reserved_concurrency: properties.number("ReservedConcurrentExecutions"),
         environment: environment(&mut properties),
         role: role.and_then(|arn| names.logical_id_of(Kind::Role, &arn).map(str::to_owned)),
+        asynchronous: schedule::read_asynchronous(&mut properties),
     };
     description.functions.push(function);
     properties.each_named("Events", |name, event| {
@@ -118,11 +120,15 @@ fn read_event(
             "SQS" => {
                 description.event_sources.extend(read_event_source(function, properties, names));
             }
+            "Schedule" => {
+                let read = schedule::read(function, name, properties, names);
+                description.schedules.extend(read);
+            }
             // The type is refused below; its properties mean nothing then.
             _ => {}
         }
     }
-    if !matches!(kind.as_str(), "HttpApi" | "SQS") {
+    if !matches!(kind.as_str(), "HttpApi" | "SQS" | "Schedule") {
         event.refuse(
             "Type",
             format!("is {kind}: the local stack cannot invoke {function} by {name}"),

@@ -15,6 +15,7 @@ mod parameters;
 mod properties;
 mod resources;
 mod role;
+mod schedule;
 mod storage;
 mod substitute;
 #[cfg(test)]

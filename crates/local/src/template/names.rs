@@ -95,6 +95,12 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The ARN of the rule that stands for an event of a function.
+    pub(super) fn rule_arn(&self, function: &str, event: &str) -> String {
+        let Surroundings { region, account_id, stack_name, .. } = self.surroundings;
+        format!("arn:aws:events:{region}:{account_id}:rule/{stack_name}-{function}{event}")
+    }
+
     /// The name of a resource, if it is known by now.
     pub(super) fn name(&self, logical_id: &str) -> Option<&str> {
         self.resources.get(logical_id).map(|(_, name)| name.as_str())

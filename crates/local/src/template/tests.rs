@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::description::{Description, Expiration};
+use super::description::{AsynchronousInvocation, Description, Expiration};
 use super::{Surroundings, Template, TemplateError};
 
 fn surroundings() -> Surroundings {
@@ -41,7 +41,7 @@ fn mistakes(result: Result<Description, TemplateError>) -> Vec<String> {
 }
 
 #[test]
-fn the_shipped_template_describes_both_functions() {
+fn the_shipped_template_describes_its_functions() {
     let description = shipped(&[]).unwrap();
     let ingest = description.function("IngestFunction").unwrap();
     assert_eq!((ingest.binary.as_str(), ingest.timeout), ("ingest", Duration::from_secs(29)));
@@ -105,6 +105,69 @@ fn the_shipped_template_describes_storage_and_roles() {
     };
     assert!(allows("s3:GetObject", "arn:aws:s3:::relay-local-payloadbucket/payloads/*"));
     assert!(!allows("s3:PutObject", "arn:aws:s3:::relay-local-payloadbucket/payloads/*"));
+}
+
+#[test]
+fn the_shipped_template_describes_the_schedule() {
+    let description = shipped(&[]).unwrap();
+    let [schedule] = description.schedules.as_slice() else { panic!("one schedule") };
+    assert_eq!(schedule.function, "ReconcilerFunction");
+    assert_eq!(schedule.every, Duration::from_secs(300));
+    let arn = "arn:aws:events:eu-west-1:000000000000:rule/relay-local-ReconcilerFunctionReconcile";
+    assert_eq!(schedule.rule_arn, arn);
+    let function = description.function("ReconcilerFunction").unwrap();
+    let expected =
+        AsynchronousInvocation { retries_max: 0, event_age_max: Duration::from_secs(300) };
+    assert_eq!(function.asynchronous, expected);
+    let worker = description.function("WorkerFunction").unwrap();
+    assert_eq!(worker.asynchronous, AsynchronousInvocation::LAMBDA_DEFAULT);
+    let every_minute = shipped(&[("ReconcileSchedule", "rate(1 minute)")]).unwrap();
+    assert_eq!(every_minute.schedules[0].every, Duration::from_secs(60));
+}
+
+#[test]
+fn schedules_that_cannot_be_honoured_are_refused_by_name() {
+    let found = mistakes(describe(
+        r"
+Resources:
+  Run:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: worker}}
+    Properties:
+      EventInvokeConfig:
+        MaximumRetryAttempts: 3
+        MaximumEventAgeInSeconds: 59
+        DestinationConfig: {OnFailure: {Type: SQS}}
+      Events:
+        Nightly: {Type: Schedule, Properties: {Schedule: cron(0 0 * * ? *)}}
+        Told: {Type: Schedule, Properties: {Schedule: rate(1 hour), Input: '{}'}}
+        Kept: {Type: Schedule, Properties: {Schedule: rate(1 hour), DeadLetterConfig: {Type: SQS}}}
+        Again: {Type: Schedule, Properties: {Schedule: rate(1 hour), RetryPolicy: {MaximumRetryAttempts: 1}}}
+        Off: {Type: Schedule, Properties: {Schedule: rate(1 hour), Enabled: false}}
+        Stopped: {Type: Schedule, Properties: {Schedule: rate(1 hour), State: DISABLED}}
+        Second: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 hour)}}
+        Quick: {Type: Schedule, Properties: {Schedule: rate(1 minutes)}}
+        Fine: {Type: Schedule, Properties: {Schedule: rate(1 day), Name: a, Description: b, Enabled: true}}
+",
+        &[],
+    ));
+    let parts = [
+        "EventInvokeConfig.MaximumRetryAttempts: is above 2",
+        "EventInvokeConfig.MaximumEventAgeInSeconds: is not between 60 and 21600 seconds",
+        "EventInvokeConfig.DestinationConfig",
+        "Nightly.Properties.Schedule: is `cron(0 0 * * ? *)`, and only rates",
+        "Told.Properties.Input",
+        "Kept.Properties.DeadLetterConfig",
+        "Again.Properties.RetryPolicy",
+        "Off.Properties.Enabled",
+        "Stopped.Properties.State",
+        "Second.Type: is ScheduleV2",
+        "Quick.Properties.Schedule: is `rate(1 minutes)`, and after 1",
+    ];
+    for part in parts {
+        assert!(found.iter().any(|mistake| mistake.contains(part)), "{part}: {found:#?}");
+    }
+    assert!(!found.iter().any(|mistake| mistake.contains("Fine")), "{found:#?}");
 }
 
 #[test]
@@ -190,7 +253,7 @@ Resources:
     Properties:
       Timeout: 5
       Events:
-        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 days)}}
 ",
         &[("Ghost", "1")],
     ));
@@ -200,7 +263,7 @@ Resources:
         "FifoQueue",
         "deadLetterTargetArn",
         "maxReceiveCount",
-        "Schedule",
+        "rate(1 days)",
         "BuildProperties.Binary",
         "Ghost",
     ] {

@@ -22,7 +22,7 @@ const WALKS: std::ops::Range<u64> = 1000..1004;
 const WALK_STEPS: usize = 100;
 
 /// A way to the service at `url` that loses the first answer to every write and asks again.
-async fn losing(url: String, lost: Arc<AtomicUsize>) -> String {
+pub(crate) async fn losing(url: String, lost: Arc<AtomicUsize>) -> String {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let pass_on = move |mut headers: HeaderMap, body: Bytes| {
         headers.remove("host");

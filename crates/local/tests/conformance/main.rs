@@ -7,6 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod breakers;
+mod ledger;
+mod letters;
 mod lost_answers;
 mod payloads;
 mod queue;

@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::StreamExt;
 use relay_aws::{DynamoStore, Endpoints};
 use relay_core::decide::Decision;
-use relay_core::lifecycle::Phase;
+use relay_core::lifecycle::{Again, Phase};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Claim, PortError, Recorded, Redriven, Settlement, Store};
+use relay_core::ports::{Begun, Claim, PortError, Recorded, Settlement, Store};
 use relay_local::services::bind;
 use relay_local::services::dynamodb::{DynamoDbOptions, DynamoDbServer, TableDescription};
 use relay_local::services::record::Recorder;
@@ -30,8 +30,8 @@ const WALKS_AT_ONCE: usize = 4;
 
 pub(crate) struct Bench {
     pub(crate) server: DynamoDbServer,
-    recorder: Recorder,
-    store: DynamoStore,
+    pub(crate) recorder: Recorder,
+    pub(crate) store: DynamoStore,
 }
 
 impl Bench {
@@ -46,7 +46,7 @@ impl Bench {
         Self { server, recorder, store }
     }
 
-    fn raw(&self) -> aws_sdk_dynamodb::Client {
+    pub(crate) fn raw(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
@@ -105,7 +105,7 @@ fn description() -> TableDescription {
                 { "AttributeName": "dead_shard", "KeyType": "HASH" },
                 { "AttributeName": "dead_at", "KeyType": "RANGE" },
             ],
-            "Projection": { "ProjectionType": "KEYS_ONLY" },
+            "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": ["buried", "reason"] },
         }],
         "TimeToLiveSpecification": { "AttributeName": "expires_at", "Enabled": true },
     }))
@@ -169,8 +169,8 @@ async fn the_index_holds_the_dead_until_the_queue_has_them_again() {
     assert_eq!(bench.indexed().await, BTreeSet::from([id.clone()]));
     store.mark_buried(&message.id, &life, sample::at(2)).await.unwrap();
     assert_eq!(bench.indexed().await, BTreeSet::from([id.clone()]));
-    let redriven = store.redrive(&message.id, &life, sample::at(3)).await;
-    let Ok(Redriven::Pending(second)) = redriven else { panic!("not redriven: {redriven:?}") };
+    let redriven = store.begin_again(&message.id, &life, Again::Redrive, sample::at(3)).await;
+    let Ok(Begun::Pending(second)) = redriven else { panic!("not redriven: {redriven:?}") };
     assert_eq!(bench.indexed().await, BTreeSet::from([id]));
     // Claimed before it was marked as queued: the claim takes it out of the index too.
     store.claim(&message.id, &sample::claim(&second, 1, sample::at(4))).await.unwrap();

@@ -1,6 +1,8 @@
 //! Requests through the gateway to a function and back.
 
 use relay_local::gateway::{Gateway, GatewayOptions, Routes};
+use relay_local::lambda::FunctionHost;
+use relay_local::schedule::ScheduledEvent;
 use relay_local::services::bind;
 use relay_local::services::record::Recorder;
 use relay_local::template::description::{Cors, Route};
@@ -11,9 +13,17 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::function::{PATIENCE, start};
+use super::function::{PATIENCE, settings, start};
 
 async fn gateway() -> (Gateway, String) {
+    let tested = Arc::new(start(10, 2).await.unwrap());
+    gateway_to(BTreeMap::from([("Tested".to_owned(), tested)]), BTreeMap::new()).await
+}
+
+async fn gateway_to(
+    functions: BTreeMap<String, Arc<FunctionHost>>,
+    scheduled: BTreeMap<String, ScheduledEvent>,
+) -> (Gateway, String) {
     let listener = bind(0).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let route = |method: &str, path: &str| Route {
@@ -32,7 +42,8 @@ async fn gateway() -> (Gateway, String) {
         listener,
         routes: Routes::new(&routes).unwrap(),
         cors: Some(cors),
-        functions: BTreeMap::from([("Tested".to_owned(), Arc::new(start(10, 2).await.unwrap()))]),
+        functions,
+        scheduled,
         account_id: "000000000000".to_owned(),
         recorder: Recorder::default(),
     });
@@ -99,6 +110,45 @@ async fn the_environments_are_listed() {
     assert_eq!(list[0]["function"], "tested");
     assert_eq!(list[0]["state"], "idle");
     assert!(list[0]["pid"].as_u64().unwrap() > 0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_scheduled_function_can_be_run_now() {
+    let mut failing = settings(10, 1);
+    failing.environment.insert("FAIL_WHEN_SCHEDULED".to_owned(), "yes".to_owned());
+    let functions = BTreeMap::from([
+        ("Failing".to_owned(), Arc::new(FunctionHost::start(failing).await.unwrap())),
+        ("Scheduled".to_owned(), Arc::new(start(10, 1).await.unwrap())),
+        ("Tested".to_owned(), Arc::new(start(10, 1).await.unwrap())),
+    ]);
+    let event = |name: &str| ScheduledEvent {
+        rule_arn: format!("arn:aws:events:us-east-1:000000000000:rule/{name}"),
+        region: "us-east-1".to_owned(),
+        account_id: "000000000000".to_owned(),
+    };
+    let scheduled = ["Failing", "Scheduled"].map(|name| (name.to_owned(), event(name)));
+    let (gateway, url) = gateway_to(functions, scheduled.into()).await;
+    let invoke = async |name: &str| {
+        let request = client().post(format!("{url}/_local/functions/{name}/invoke"));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/json", "{name}");
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (status, answer) = invoke("Scheduled").await;
+    assert_eq!((status, answer["source"].as_str()), (200, Some("aws.events")), "{answer}");
+    assert_eq!(answer["resources"][0], "arn:aws:events:us-east-1:000000000000:rule/Scheduled");
+    let (status, answer) = invoke("Failing").await;
+    assert_eq!(status, 502);
+    assert!(answer["message"].as_str().unwrap().contains("as asked"), "{answer}");
+    for name in ["Tested", "Nobody"] {
+        let (status, answer) = invoke(name).await;
+        assert_eq!(status, 404);
+        let expected = r#"is no scheduled function; there are ["Failing", "Scheduled"]"#;
+        assert_eq!(answer["message"], format!("`{name}` {expected}"));
+    }
+    let get = client().get(format!("{url}/_local/functions/Scheduled/invoke")).send();
+    assert_eq!(get.await.unwrap().status(), 404, "looking at it runs nothing");
     gateway.stop().await;
 }
 

@@ -12,3 +12,4 @@ mod environments;
 mod event_source;
 mod function;
 mod gateway;
+mod schedule;

@@ -18,5 +18,6 @@ mod messages;
 mod moves;
 mod queues;
 mod redrive;
+mod untrusted;
 mod visibility;
 mod wire;

@@ -111,10 +111,14 @@ fn shape(table: &Value) -> Value {
     let indexes: Vec<Value> = sorted(&table["GlobalSecondaryIndexes"], "IndexName")
         .iter()
         .map(|index| {
+            let projection = &index["Projection"];
+            let mut copied = projection["NonKeyAttributes"].as_array().cloned().unwrap_or_default();
+            copied.sort_by_key(|name| name.as_str().unwrap_or_default().to_owned());
             json!({
                 "IndexName": index["IndexName"],
                 "KeySchema": index["KeySchema"],
-                "ProjectionType": index["Projection"]["ProjectionType"],
+                "ProjectionType": projection["ProjectionType"],
+                "NonKeyAttributes": copied,
             })
         })
         .collect();

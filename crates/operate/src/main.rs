@@ -1,0 +1,12 @@
+//! The reconciler Lambda. Everything it does is in the library.
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    match relay_operate::run::run().await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("reconciler: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

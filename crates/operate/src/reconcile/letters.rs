@@ -1,0 +1,197 @@
+//! The half of a run that begins at the dead-letter queue: letters that the queue moved there on its own,
+//! and letters of messages that are not dead any more.
+//!
+//! Letters are hidden from the moment they are received until the run is through with them, and shown again
+//! then: on-call looks into the same queue.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use relay_core::lifecycle::Phase;
+use relay_core::outcome::DeadReason;
+use relay_core::ports::{PortError, Receipt, Settled};
+use relay_core::reconcile::{DeadCopy, Origin, Verdict};
+use relay_core::time::Timestamp;
+
+use super::{AT_ONCE, Reconciler, Run};
+
+/// Most letters that a run receives. At ten a call and as many to show them again these are 2,000 calls, some
+/// seconds of work and less than a tenth of a cent.
+const RECEIVED_MAX: usize = 10_000;
+/// Most letters that the relay itself buried and that a run compares with their records, at some 2 reads each.
+/// Beyond that it takes others each time. Letters that the queue moved are all compared.
+const BURIED_JUDGED_MAX: usize = 1_000;
+/// How long after the end of a run letters stay hidden that it could not show again.
+const HIDDEN_AFTER_END: Duration = Duration::from_secs(5);
+
+const RECEIVE: &str = "receiving dead letters";
+const JUDGE: &str = "comparing a dead letter with its record";
+const REMOVE: &str = "removing dead letters";
+const RELEASE: &str = "showing dead letters again";
+
+/// A letter that was received, without its text.
+struct Held {
+    copy: Option<DeadCopy>,
+    receipt: Receipt,
+}
+
+/// What was done for one letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Nothing,
+    Noted,
+    Replaced,
+    GivenUp,
+    Over,
+}
+
+impl Reconciler {
+    /// Receives letters until there are no more, or enough; compares them; removes some and shows the others
+    /// again.
+    pub(super) async fn sweep_letters(&self, run: &mut Run, ends: Timestamp) {
+        let held = self.receive_letters(run, ends).await;
+        let (moved, buried): (Vec<Held>, Vec<Held>) =
+            held.into_iter().partition(|held| held.origin() == Some(Origin::MovedByQueue));
+        let buried = self.shuffled(buried);
+        if buried.len() > BURIED_JUDGED_MAX {
+            run.report.unfinished = true;
+        }
+        let (judged, kept) = buried.split_at(buried.len().min(BURIED_JUDGED_MAX));
+        let (mut over, mut stay) = (Vec::new(), Vec::new());
+        for some in moved.chunks(AT_ONCE).chain(judged.chunks(AT_ONCE)) {
+            self.judge_letters(run, some, &mut over, &mut stay).await;
+        }
+        stay.extend(kept.iter().map(|held| held.receipt.clone()));
+        if !over.is_empty() {
+            let removed = self.ports.letters.delete(&over).await;
+            if removed.is_ok() {
+                run.report.removed += over.len() as u64;
+            }
+            run.note(REMOVE, None, removed);
+        }
+        if !stay.is_empty() {
+            run.note(RELEASE, None, self.ports.letters.release(&stay).await);
+        }
+    }
+
+    async fn receive_letters(&self, run: &mut Run, ends: Timestamp) -> Vec<Held> {
+        // The other half of the time is for what comes of them.
+        let begun_at = self.ports.ambient.now();
+        let half = begun_at.plus(run.stops_at.since(begun_at) / 2);
+        let mut held = Vec::new();
+        loop {
+            let now = self.ports.ambient.now();
+            if held.len() >= RECEIVED_MAX || half <= now || !run.may_go_on(now) {
+                run.report.unfinished = true;
+                break;
+            }
+            let hidden_for = ends.since(now) + HIDDEN_AFTER_END;
+            match self.ports.letters.receive(hidden_for).await {
+                // One that was missed all the same is met by the next run.
+                Ok(letters) if letters.is_empty() => break,
+                Ok(letters) => {
+                    held.extend(letters.into_iter().map(|letter| Held {
+                        copy: DeadCopy::of(&letter),
+                        receipt: letter.receipt,
+                    }))
+                }
+                Err(error) => run.note(RECEIVE, None, Err(error)),
+            }
+        }
+        run.report.letters_seen += held.len() as u64;
+        held
+    }
+
+    /// The letters from a random one on, round to the one before it.
+    fn shuffled(&self, mut held: Vec<Held>) -> Vec<Held> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a unit is from 0 up to, not including, 1, and lengths are small"
+        )]
+        let first = (self.ports.ambient.unit() * held.len() as f64) as usize;
+        held.rotate_left(first);
+        held
+    }
+
+    /// Compares some letters with their records, and sorts their receipts into those that are over and those
+    /// that stay.
+    async fn judge_letters(
+        &self,
+        run: &mut Run,
+        some: &[Held],
+        over: &mut Vec<Receipt>,
+        stay: &mut Vec<Receipt>,
+    ) {
+        if !run.may_go_on(self.ports.ambient.now()) {
+            run.report.unfinished = true;
+            stay.extend(some.iter().map(|held| held.receipt.clone()));
+            return;
+        }
+        let done = join_all(some.iter().map(|held| self.settle_letter(held.copy.as_ref()))).await;
+        for (held, done) in some.iter().zip(done) {
+            run.report.letters_judged += u64::from(held.copy.is_some());
+            let is_over = match &done {
+                Ok(Done::Nothing) | Err(_) => false,
+                Ok(Done::Noted) => {
+                    run.report.noted += 1;
+                    false
+                }
+                Ok(Done::Replaced) => {
+                    run.report.replaced += 1;
+                    true
+                }
+                Ok(Done::GivenUp) => {
+                    run.report.given_up += 1;
+                    true
+                }
+                Ok(Done::Over) => true,
+            };
+            let to: &mut Vec<Receipt> = if is_over { over } else { stay };
+            to.push(held.receipt.clone());
+            run.note(JUDGE, held.copy.as_ref().map(|copy| &copy.id), done.map(|_| ()));
+        }
+    }
+
+    /// Does for one letter what its record says; the letter itself is not touched.
+    async fn settle_letter(&self, copy: Option<&DeadCopy>) -> Result<Done, PortError> {
+        let Some(copy) = copy else { return Ok(Done::Nothing) };
+        let (id, now) = (&copy.id, self.ports.ambient.now());
+        let found = self.ports.store.find(id, now).await?;
+        let verdict = copy.judge(found.as_ref(), now);
+        let Some(found) = found else { return Ok(Done::Nothing) };
+        match verdict {
+            Verdict::Leave => Ok(Done::Nothing),
+            Verdict::NoteBurial => {
+                self.note_burial(id, &found.state.life).await?;
+                Ok(Done::Noted)
+            }
+            Verdict::Replace(reason) => {
+                self.bury(&found.message, &found.state, reason).await?;
+                Ok(Done::Replaced)
+            }
+            Verdict::GiveUp => {
+                let (reason, life) = (DeadReason::ReceiveCountExceeded, &found.state.life);
+                let settled = self.ports.store.give_up(id, life, reason, now).await?;
+                // Somebody went on with it: the letter is met again when that is over.
+                let Settled::Done(state) = settled else { return Ok(Done::Nothing) };
+                if !matches!(state.phase, Phase::Dead { buried: true, .. }) {
+                    self.bury(&found.message, &state, reason).await?;
+                }
+                tracing::warn!(%id, "the queue gave a message up on its own: it is dead");
+                Ok(Done::GivenUp)
+            }
+            Verdict::Remove => {
+                tracing::info!(%id, "a letter of a message that is not dead is removed");
+                Ok(Done::Over)
+            }
+        }
+    }
+}
+
+impl Held {
+    fn origin(&self) -> Option<Origin> {
+        self.copy.as_ref().map(|copy| copy.origin)
+    }
+}

@@ -1,0 +1,128 @@
+//! Makes the records and the dead-letter queue agree, one run after the other. What is done to a message
+//! `relay_core::reconcile` decides; here it is found and carried out.
+//!
+//! Several runs at once are harmless: every write is conditional, and every copy too many is met by a later
+//! run. A run that is cut off leaves nothing that the next one does not finish.
+
+mod entries;
+mod letters;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay_core::envelope::Envelope;
+use relay_core::identity::RelayId;
+use relay_core::lifecycle::{Life, State};
+use relay_core::message::Message;
+use relay_core::outcome::DeadReason;
+use relay_core::ports::{Ambient, DeadLetter, Ledger, Letters, PortError, Queue, Store};
+use relay_core::time::Timestamp;
+
+pub use report::Report;
+
+use crate::again::SetGoing;
+
+/// A run begins nothing new when less than this is left: one message takes some calls, which take
+/// milliseconds, and 7 s each at the very worst; letters are to be shown again before the end.
+const ENDING_TIME: Duration = Duration::from_secs(10);
+/// Messages that are worked on at the same time: enough to hide the way to the services and back, few
+/// enough to leave them to the messages under way.
+const AT_ONCE: usize = 8;
+/// Failures without a success between them after which a run stops: the services are down, and the next run
+/// is minutes away.
+const FAILURES_IN_A_ROW_MAX: u32 = 16;
+
+/// The world outside.
+#[derive(Clone)]
+pub struct ReconcilerPorts {
+    /// Records.
+    pub store: Arc<dyn Store>,
+    /// All records at once.
+    pub ledger: Arc<dyn Ledger>,
+    /// The queue, and the dead-letter queue for putting letters into.
+    pub queue: Arc<dyn Queue>,
+    /// The dead-letter queue for reading.
+    pub letters: Arc<dyn Letters>,
+    /// Time and chance.
+    pub ambient: Arc<dyn Ambient>,
+}
+
+/// Makes the records and the dead-letter queue agree.
+#[derive(Clone)]
+pub struct Reconciler {
+    ports: ReconcilerPorts,
+    going: SetGoing,
+}
+
+/// What a run has done so far, and how long it may go on.
+struct Run {
+    report: Report,
+    failures_in_a_row: u32,
+    stops_at: Timestamp,
+}
+
+impl Run {
+    /// Counts one piece of work that ended like this, and logs why it failed.
+    fn note(&mut self, what: &'static str, id: Option<&RelayId>, ended: Result<(), PortError>) {
+        let id = id.map(tracing::field::display);
+        match ended {
+            Ok(()) => self.failures_in_a_row = 0,
+            Err(error @ PortError::Corrupt { .. }) => {
+                self.report.unreadable += 1;
+                tracing::error!(id, %error, "{what}: a record cannot be read");
+            }
+            Err(error @ PortError::Unavailable { .. }) => {
+                self.report.failed += 1;
+                self.failures_in_a_row += 1;
+                tracing::error!(id, %error, "{what} failed");
+            }
+        }
+    }
+
+    fn may_go_on(&self, now: Timestamp) -> bool {
+        now < self.stops_at && self.failures_in_a_row < FAILURES_IN_A_ROW_MAX
+    }
+}
+
+impl Reconciler {
+    /// A reconciler over these ports.
+    pub fn new(ports: ReconcilerPorts) -> Self {
+        let going = SetGoing {
+            store: Arc::clone(&ports.store),
+            queue: Arc::clone(&ports.queue),
+            ambient: Arc::clone(&ports.ambient),
+        };
+        Self { ports, going }
+    }
+
+    /// One run, which is over before `ends`: first the records, which half of the time is for, then the
+    /// dead-letter queue.
+    pub async fn run(&self, ends: Timestamp) -> Report {
+        let now = self.ports.ambient.now();
+        let stops_at = ends.minus(ENDING_TIME);
+        let half = now.plus(stops_at.since(now) / 2);
+        let mut run = Run { report: Report::default(), failures_in_a_row: 0, stops_at: half };
+        self.sweep_entries(&mut run).await;
+        (run.stops_at, run.failures_in_a_row) = (stops_at, 0);
+        self.sweep_letters(&mut run, ends).await;
+        run.report
+    }
+
+    /// Puts a copy of a dead message into the dead-letter queue, built from its record, and notes it.
+    async fn bury(
+        &self,
+        message: &Message,
+        state: &State,
+        reason: DeadReason,
+    ) -> Result<(), PortError> {
+        let envelope = Envelope::of(message, state.life.clone(), message.body.clone());
+        let attributes = envelope.dead_letter_attributes(reason, state);
+        self.ports.queue.bury(&DeadLetter { text: envelope.to_json(), attributes }).await?;
+        self.note_burial(&message.id, &state.life).await
+    }
+
+    async fn note_burial(&self, id: &RelayId, life: &Life) -> Result<(), PortError> {
+        self.ports.store.mark_buried(id, life, self.ports.ambient.now()).await
+    }
+}
