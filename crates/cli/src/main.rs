@@ -1,26 +1,46 @@
-//! `relay`: send messages, look at them, and learn why a target is allowed or refused.
+//! `relay`: send messages, look at them, bring them back, and learn why a target is allowed or refused.
 
+mod again;
 mod api;
 mod causes;
 mod check_target;
+mod dead;
+mod deployment;
+mod destination;
+mod document;
+mod environment_file;
+mod filter;
+mod interrupt;
+mod recover;
 mod send;
 mod show;
+mod terminal;
+mod work;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use relay_core::ports::PortError;
 
-/// Exit code when a target is refused.
+/// Exit code for wrong usage, which is clap's own too.
+const USAGE: u8 = 2;
+/// Exit code when a target or a message is refused: it is not one for which this can be done.
 const REFUSED: u8 = 3;
+/// Exit code when the work was gone through, and something did not answer for some messages.
+const SOME_FAILED: u8 = 4;
+/// Exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
 #[command(
     name = "relay",
     version,
-    about = "Send, show and explain messages of the webhook relay",
-    after_help = "`send` and `show` do not sign their requests: they speak to a relay on this machine, \
+    about = "Send, show, explain and bring back messages of the webhook relay",
+    after_help = "`send`, `show` and `destination` do not sign their requests: they speak to a relay on this machine, \
                   not to a deployed one whose routes want AWS_IAM. For that, sign them with another \
-                  tool, such as curl --aws-sigv4."
+                  tool, such as curl --aws-sigv4. `dead`, `redrive`, `resend` and `recover` speak to the \
+                  table and the queue, with your AWS keys or with --env-file .relay/env.\n\nExit codes: 0 done, \
+                  1 not done, 2 wrong usage, 3 refused, 4 some failed (run it again), 130 interrupted."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -37,6 +57,18 @@ enum Command {
     ///
     /// Exits with 0 if it would, 3 if it would not, 2 for wrong usage.
     CheckTarget(check_target::Arguments),
+    /// Show how the circuit breakers of a host stand, and why.
+    Destination(destination::Arguments),
+    /// List dead letters, or show a message as the table has it.
+    #[command(subcommand)]
+    Dead(dead::Command),
+    /// Set dead letters going again, by id or by a filter. Safe to interrupt and to repeat.
+    Redrive(again::RedriveArguments),
+    /// Send messages once more that were delivered or given up.
+    Resend(again::ResendArguments),
+    /// Send messages to the queue again whose queue item is lost. Reads the whole table. Safe to
+    /// interrupt and to repeat.
+    Recover(recover::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,6 +77,11 @@ async fn main() -> ExitCode {
         Command::Send(arguments) => send::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::CheckTarget(arguments) => check_target::run(arguments).await,
+        Command::Destination(arguments) => destination::run(arguments).await,
+        Command::Dead(command) => dead::run(command).await,
+        Command::Redrive(arguments) => again::redrive(arguments).await,
+        Command::Resend(arguments) => again::resend(arguments).await,
+        Command::Recover(arguments) => recover::run(arguments).await,
     };
     done.unwrap_or_else(|failure| {
         eprintln!("relay: {failure}");
@@ -76,17 +113,21 @@ enum Failure {
     /// The host has no randomness.
     #[error("no random numbers: {0}")]
     Randomness(getrandom::Error),
+    /// The table or the queue did not answer.
+    #[error("{0}")]
+    Port(#[from] PortError),
 }
 
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) => ExitCode::from(USAGE),
             Self::Input { .. }
             | Self::Unreachable { .. }
             | Self::Answered { .. }
             | Self::Forbidden { .. }
-            | Self::Randomness(_) => ExitCode::FAILURE,
+            | Self::Randomness(_)
+            | Self::Port(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use relay_core::identity::{MessageId, RelayId, SenderId};
 use serde_json::Value;
 
 use crate::Failure;
 use crate::api::Api;
+use crate::filter::relay_id;
+use crate::terminal::{line, printable};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -31,48 +32,49 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let include = if arguments.body { "?include=body" } else { "" };
     let message = arguments.api.get(&format!("/v1/messages/{id}{include}")).await?;
     if arguments.json {
-        println!("{message:#}");
+        line(&format!("{message:#}"));
     } else {
-        print!("{}", told(&message));
+        line(told(&message).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn relay_id(id: &str, sender_id: Option<&str>) -> Result<RelayId, Failure> {
-    let usage = |error: relay_core::identity::MalformedName| Failure::Usage(error.to_string());
-    match sender_id {
-        None => RelayId::parse(id).map_err(usage),
-        Some(sender) => Ok(RelayId::of(
-            &SenderId::parse(sender).map_err(usage)?,
-            &MessageId::parse(id).map_err(usage)?,
-        )),
-    }
-}
-
 /// The message in a few lines: its state first, then what led there.
-fn told(message: &Value) -> String {
+pub(crate) fn told(message: &Value) -> String {
     let text = |field: &str| match &message[field] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
     let mut lines = format!("{}  {}", text("id"), text("status"));
-    for (label, field) in [("reason", "reason"), ("next attempt not before", "notBefore")] {
+    for (label, field) in [
+        ("reason", "reason"),
+        ("in the dead-letter queue", "buried"),
+        ("next attempt not before", "notBefore"),
+        ("held until", "leaseUntil"),
+    ] {
         if !text(field).is_empty() {
             lines.push_str(&format!("  ({label}: {})", text(field)));
         }
     }
     lines.push_str(&format!(
-        "\n{} {}\nsender {}, message {}, accepted {}\n",
+        "\n{} {}\nsender {}, message {}, accepted {}, kept until {}\n",
         text("method"),
         text("targetUrl"),
         text("senderId"),
         text("messageId"),
         text("createdAt"),
+        text("expiresAt"),
     ));
+    let mut generation = &Value::Null;
     for outcome in message["outcomes"].as_array().into_iter().flatten() {
         let result =
             if outcome["status"].is_null() { &outcome["error"] } else { &outcome["status"] };
+        // Of a message that was never set going again there is nothing to tell apart.
+        if message["generation"] != 0 && *generation != outcome["generation"] {
+            generation = &outcome["generation"];
+            lines.push_str(&format!("generation {generation}\n"));
+        }
         lines.push_str(&format!(
             "attempt {}  {}  {}  {} ms  {}\n",
             outcome["attempt"],
@@ -90,20 +92,8 @@ fn told(message: &Value) -> String {
     lines
 }
 
-/// The text without what a terminal would act on: a target chose it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control().then(|| character.escape_default());
-            let plain = escaped.is_none().then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]
@@ -111,16 +101,17 @@ mod tests {
         let message = serde_json::json!({
             "id": "msg_a", "status": "DEAD", "reason": "attempts_exhausted", "method": "POST",
             "targetUrl": "https://a.example/", "senderId": "s", "messageId": "m",
-            "createdAt": "2026-11-21T05:00:00.000Z",
+            "createdAt": "2026-11-21T05:00:00.000Z", "expiresAt": "2026-12-21T05:00:00.000Z",
+            "generation": 0, "buried": true,
             "outcomes": [
                 {"attempt": 1, "at": "t1", "status": 503, "durationMs": 4, "answer": "\"no\"\u{1b}[2J"},
                 {"attempt": 2, "at": "t2", "error": "timeout", "durationMs": 10_000},
             ],
         });
         expect_test::expect![[r#"
-            msg_a  DEAD  (reason: attempts_exhausted)
+            msg_a  DEAD  (reason: attempts_exhausted)  (in the dead-letter queue: true)
             POST https://a.example/
-            sender s, message m, accepted 2026-11-21T05:00:00.000Z
+            sender s, message m, accepted 2026-11-21T05:00:00.000Z, kept until 2026-12-21T05:00:00.000Z
             attempt 1  t1  503  4 ms  "no"\u{1b}[2J
             attempt 2  t2  timeout  10000 ms  
         "#]]
@@ -128,9 +119,27 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_the_relays_or_the_senders() {
-        let own = relay_id("order-1042", Some("billing")).unwrap();
-        assert_eq!(relay_id(own.as_str(), None).unwrap(), own);
-        assert!(relay_id("order-1042", None).is_err());
+    fn attempts_stand_under_their_generation() {
+        let outcome = |generation: u32, attempt: u32| {
+            serde_json::json!({
+                "generation": generation, "attempt": attempt, "at": "t", "status": 200, "durationMs": 1,
+            })
+        };
+        let message = serde_json::json!({
+            "id": "msg_a", "status": "DELIVERED", "method": "POST", "targetUrl": "https://a.example/",
+            "senderId": "s", "messageId": "m", "createdAt": "t0", "expiresAt": "t9",
+            "generation": 2, "outcomes": [outcome(0, 1), outcome(0, 2), outcome(2, 1)],
+        });
+        expect_test::expect![[r#"
+            msg_a  DELIVERED
+            POST https://a.example/
+            sender s, message m, accepted t0, kept until t9
+            generation 0
+            attempt 1  t  200  1 ms  
+            attempt 2  t  200  1 ms  
+            generation 2
+            attempt 1  t  200  1 ms  
+        "#]]
+        .assert_eq(&told(&message));
     }
 }

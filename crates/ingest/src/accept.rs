@@ -11,7 +11,7 @@ use relay_core::envelope::Envelope;
 use relay_core::identity::{AcceptedId, CorrelationId, RelayId};
 use relay_core::lifecycle::{Life, Status};
 use relay_core::message::Message;
-use relay_core::ports::{Ambient, Found, Payloads, PortError, Queue, Recorded, Store};
+use relay_core::ports::{Ambient, Breakers, Found, Payloads, PortError, Queue, Recorded, Store};
 use relay_core::settings::Limits;
 use relay_core::time::Timestamp;
 
@@ -27,6 +27,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// The bodies that do not fit elsewhere.
     pub payloads: Arc<dyn Payloads>,
+    /// Circuit breakers, for reading.
+    pub breakers: Arc<dyn Breakers>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
 }

@@ -59,7 +59,9 @@ impl AcceptedAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeAnswer {
-    /// Which attempt of this generation, from 1.
+    /// Which generation it belongs to: 0 until the message was set going again.
+    pub generation: u32,
+    /// Which attempt of its generation, from 1.
     pub attempt: u32,
     /// When it began (RFC 3339).
     pub at: String,
@@ -79,6 +81,7 @@ pub struct OutcomeAnswer {
 impl OutcomeAnswer {
     fn of(record: AttemptRecord) -> Self {
         Self {
+            generation: record.generation.0,
             attempt: record.attempt,
             at: record.at.to_string(),
             status: record.status,

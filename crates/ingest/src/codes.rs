@@ -26,13 +26,15 @@ pub enum Code {
     NotFound,
     /// The route exists, but not for this method.
     MethodNotAllowed,
+    /// The message is in a state that what was asked does not follow from.
+    StateConflict,
     /// The relay could not do its part; the same request may succeed later.
     SystemError,
 }
 
 impl Code {
     /// Every code, in the order the documents list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ValidationError,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -40,6 +42,7 @@ impl Code {
         Self::TargetRefused,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::StateConflict,
         Self::SystemError,
     ];
 
@@ -53,6 +56,7 @@ impl Code {
             Self::TargetRefused => "TARGET_REFUSED",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::StateConflict => "STATE_CONFLICT",
             Self::SystemError => "SYSTEM_ERROR",
         }
     }
@@ -66,6 +70,7 @@ impl Code {
             Self::MessageIdReused | Self::TargetRefused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::StateConflict => StatusCode::CONFLICT,
             Self::SystemError => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -80,6 +85,7 @@ impl Code {
             Self::TargetRefused => "the relay does not send to this target",
             Self::NotFound => "there is nothing here",
             Self::MethodNotAllowed => "the method is not allowed here",
+            Self::StateConflict => "the state of the message does not allow this",
             Self::SystemError => "the relay cannot do this now",
         }
     }

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::response::Response;
 use data_encoding::BASE64;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Largest answer, in bytes: Lambda takes no larger one. The largest of ours, a body of 256 KiB in
 /// which JSON escapes every byte, is a quarter of it.
@@ -19,31 +19,49 @@ const ANSWER_BYTES_MAX: usize = 6_291_456;
 /// The stage that is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
 
-/// The event, as far as it is used. Whatever is missing is empty: an event that no gateway sent finds
-/// no route and is answered so.
+/// The event, as far as it is used. Whatever is missing or null is empty: an event that no gateway sent
+/// finds no route and is answered so.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
+    #[serde(deserialize_with = "or_empty")]
     raw_path: String,
+    #[serde(deserialize_with = "or_empty")]
     raw_query_string: String,
-    headers: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_empty")]
+    headers: BTreeMap<String, Option<String>>,
+    #[serde(deserialize_with = "or_empty")]
     request_context: RequestContext,
     body: Option<String>,
+    #[serde(deserialize_with = "or_empty")]
     is_base64_encoded: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RequestContext {
+    #[serde(deserialize_with = "or_empty")]
     request_id: String,
+    #[serde(deserialize_with = "or_empty")]
     stage: String,
+    #[serde(deserialize_with = "or_empty")]
     http: HttpContext,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HttpContext {
+    #[serde(deserialize_with = "or_empty")]
     method: String,
+}
+
+/// Reads null as the empty value.
+fn or_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The gateway's own id of the request; an extension of the request.
@@ -61,7 +79,9 @@ impl Event {
         *request.uri_mut() = self.uri();
         *request.method_mut() =
             Method::from_bytes(self.request_context.http.method.as_bytes()).unwrap_or_default();
-        for (name, value) in &self.headers {
+        for (name, value) in
+            self.headers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        {
             // A header that HTTP does not know cannot matter to any route.
             if let (Ok(name), Ok(value)) =
                 (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -74,19 +75,27 @@ pub(crate) async fn post_message(
 )]
 pub(crate) async fn get_message(
     State(app): State<Arc<App>>,
-    id: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    id: Result<Path<String>, PathRejection>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let with_body = includes_body(&query)?;
-    let missing = || Problem::new(Code::NotFound, "there is no message with this id");
-    // A text that is no id is the id of no message.
-    let id = id.ok().and_then(|Path(text)| RelayId::parse(&text).ok()).ok_or_else(missing)?;
+    let id = message_id(id).ok_or_else(no_message)?;
     let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
     let (found, body) = read(&app.accept.ports, &id, with_body)
         .await
         .map_err(|error| Problem::from(error).about(facts.clone()))?;
     let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
     Ok((Extension(facts), Json(MessageAnswer::of(found, body))).into_response())
+}
+
+/// The id of a path. A text that is no id is the id of no message.
+pub(crate) fn message_id(id: Result<Path<String>, PathRejection>) -> Option<RelayId> {
+    id.ok().and_then(|Path(text)| RelayId::parse(&text).ok())
+}
+
+/// What is answered about a message that is not there.
+pub(crate) fn no_message() -> Problem {
+    Problem::new(Code::NotFound, "there is no message with this id")
 }
 
 fn includes_body(query: &[(String, String)]) -> Result<bool, Mistakes> {

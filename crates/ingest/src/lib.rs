@@ -4,9 +4,11 @@
 //! `relay-core`. Only [`mod@run`] knows which services stand behind them.
 
 pub mod accept;
+pub mod again;
 pub mod announcement;
 pub mod answers;
 pub mod codes;
+pub mod destinations;
 pub mod event;
 mod handlers;
 pub mod mistakes;

@@ -81,7 +81,7 @@ fn read<'a>(
     let mut seen = BTreeSet::new();
     for (name, _) in &object.members {
         if !known.contains(&name.as_str()) {
-            let fields = known.join(", ");
+            let fields = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             mistakes
                 .add(pointer(at, name), format_args!("is not a known field; known are {fields}"));
         } else if !seen.insert(name) {

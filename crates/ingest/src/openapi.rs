@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::handlers;
+use crate::{again, destinations, handlers};
 
 /// The path that does the same as [`ALIASED`].
 const ALIAS: &str = "/message";
@@ -73,6 +73,9 @@ pub struct UploadRequest {
     paths(
         handlers::post_message,
         handlers::get_message,
+        again::post_redrive,
+        again::post_resend,
+        destinations::get_destination,
         handlers::post_upload,
         handlers::get_health,
         handlers::get_ready,
@@ -117,8 +120,11 @@ mod tests {
                 "/health/ready",
                 "/message",
                 "/openapi.json",
+                "/v1/destinations/{host}",
                 "/v1/messages",
                 "/v1/messages/{id}",
+                "/v1/messages/{id}/redrive",
+                "/v1/messages/{id}/resend",
                 "/v1/uploads"
             ]
         );

@@ -15,7 +15,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::accept::{Accept, Ports};
 use crate::codes::Code;
-use crate::handlers;
+use crate::destinations::get_destination;
+use crate::{again, handlers};
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::request::REQUEST_BYTES_MAX;
@@ -41,6 +42,9 @@ pub fn router(ports: Ports, settings: &IngestSettings, destinations: Destination
         .route("/message", post(handlers::post_message))
         .route("/v1/messages", post(handlers::post_message))
         .route("/v1/messages/{id}", get(handlers::get_message))
+        .route("/v1/messages/{id}/redrive", post(again::post_redrive))
+        .route("/v1/messages/{id}/resend", post(again::post_resend))
+        .route("/v1/destinations/{host}", get(get_destination))
         .route("/v1/uploads", post(handlers::post_upload))
         .route("/health", get(handlers::get_health))
         .route("/health/ready", get(handlers::get_ready))

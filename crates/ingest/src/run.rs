@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_aws::{Clients, DynamoBreakers, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
 use relay_core::destination::DestinationPolicy;
 use relay_core::settings::{IngestSettings, SettingsErrors};
 use tower::ServiceExt;
@@ -43,6 +43,7 @@ pub async fn run() -> Result<(), StartError> {
             settings.fairness,
         )),
         payloads: Arc::new(S3Payloads::new(&clients, settings.bucket.as_str())),
+        breakers: Arc::new(DynamoBreakers::new(&clients, settings.table.as_str())),
         ambient: Arc::new(SystemAmbient),
     };
     relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads).await;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use relay_core::body::Body;
-use relay_core::lifecycle::Status;
+use relay_core::lifecycle::{Again, Status};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Redriven, Settled, Store};
+use relay_core::ports::{Begun, Settled, Store};
 use serde_json::{Value, json};
 
 use crate::relay::{Relay, message, message_with};
@@ -147,8 +147,8 @@ async fn a_message_that_was_redriven_but_not_sent_is_sent_in_its_new_life() {
     let (id, now) = (&found.message.id, relay.clock.now());
     let reason = DeadReason::AttemptsExhausted;
     relay.store.give_up(id, &found.state.life, reason, now).await.unwrap();
-    let redriven = relay.store.redrive(id, &found.state.life, now).await.unwrap();
-    let Redriven::Pending(life) = redriven else { panic!("a dead message can be redriven") };
+    let redriven = relay.store.begin_again(id, &found.state.life, Again::Redrive, now).await.unwrap();
+    let Begun::Pending(life) = redriven else { panic!("a dead message can be redriven") };
     relay.drain();
     let again = relay.post(&message()).await;
     assert_eq!(again.status, StatusCode::ACCEPTED);

@@ -7,18 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use relay_core::body::Pointer;
+use relay_core::breaker::Breaker;
 use relay_core::envelope::Envelope;
 use relay_core::identity::RelayId;
-use relay_core::lifecycle::{ClaimRequest, Life};
+use relay_core::lifecycle::{Again, ClaimRequest, Life};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{
-    ByteStream, Claim, DeadLetter, Found, OpenError, Payloads, PortError, Queue, Receipt, Recorded,
-    Redriven, Settled, Settlement, SignedLink, Store,
+    Begun, BreakerWritten, Breakers, ByteStream, Claim, DeadLetter, Found, OpenError, Payloads,
+    PortError, Queue, Receipt, Recorded, Settled, Settlement, SignedLink, Store,
 };
 use relay_core::time::Timestamp;
 use relay_core::upload::UploadId;
-use relay_testkit::{MemoryPayloads, MemoryQueue, MemoryStore};
+use relay_testkit::{MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore};
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,17 @@ pub(crate) struct Faulty<P> {
 }
 
 #[async_trait]
+impl Breakers for Faulty<MemoryBreakers> {
+    async fn read(&self, destination: &str, now: Timestamp) -> Result<Option<Breaker>, PortError> {
+        self.faults.around("breaker", self.port.read(destination, now)).await
+    }
+
+    async fn write(&self, _: &str, _: &Breaker) -> Result<BreakerWritten, PortError> {
+        panic!("ingest writes no breaker")
+    }
+}
+
+#[async_trait]
 impl Store for Faulty<MemoryStore> {
     async fn record(&self, message: &Message, now: Timestamp) -> Result<Recorded, PortError> {
         self.faults.around("record", self.port.record(message, now)).await
@@ -131,13 +143,15 @@ impl Store for Faulty<MemoryStore> {
         self.port.mark_buried(id, life, now).await
     }
 
-    async fn redrive(
+    async fn begin_again(
         &self,
         id: &RelayId,
         life: &Life,
+        again: Again,
         now: Timestamp,
-    ) -> Result<Redriven, PortError> {
-        self.port.redrive(id, life, now).await
+    ) -> Result<Begun, PortError> {
+        let begun = self.port.begin_again(id, life, again, now);
+        self.faults.around("begin_again", begun).await
     }
 
     async fn ready(&self) -> Result<(), PortError> {

@@ -2,24 +2,38 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::relay::{Relay, message};
 
 /// Requests of each kind that are tried.
 const REQUESTS: u32 = 1000;
+/// What requests are drawn from, unless `PROPTEST_RNG_SEED` says otherwise: the same in every run.
+const SEED: u64 = 20_261_121;
 /// Changes made to a good request.
 const CHANGES_MAX: usize = 8;
 
+/// As many cases, or as many as `PROPTEST_CASES` asks for, and no file written when one fails.
+pub(crate) fn config(cases: u32) -> Config {
+    let given = Config::default();
+    let cases = std::env::var_os("PROPTEST_CASES").map_or(cases, |_| given.cases);
+    let rng_seed = match given.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(SEED),
+        chosen @ RngSeed::Fixed(_) => chosen,
+    };
+    Config { cases, rng_seed, failure_persistence: None, ..given }
+}
+
+/// A change of some bytes.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Replace(usize, u8),
     Insert(usize, String),
     Cut(usize, usize),
     Double(usize, usize),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     let pieces = prop::sample::select(vec![
         "\"",
         "\\",
@@ -53,7 +67,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-fn apply(mut request: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+pub(crate) fn apply(mut request: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     for change in changes {
         let at = |at: &usize| at % (request.len() + 1);
         match change {
@@ -85,8 +99,7 @@ fn apply(mut request: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 fn never_above_499(requests: impl Strategy<Value = Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let relay = Relay::new();
-    let config = Config { cases: REQUESTS, failure_persistence: None, ..Config::default() };
-    let outcome = TestRunner::new(config).run(&requests, |request| {
+    let outcome = TestRunner::new(config(REQUESTS)).run(&requests, |request| {
         for path in ["/message", "/v1/uploads"] {
             let answer = runtime.block_on(relay.post_text(path, request.clone()));
             prop_assert!(answer.status.as_u16() < 500, "{path}: {}", answer.status);
@@ -148,10 +161,10 @@ fn random_json_is_answered() {
 fn random_paths_and_headers_are_answered() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let relay = Relay::new();
-    let config = Config { cases: REQUESTS, failure_persistence: None, ..Config::default() };
     let parts = (".{0,60}", ".{0,60}", ".{0,20}", ".{0,200}", ".{0,100}", any::<bool>());
-    let outcome =
-        TestRunner::new(config).run(&parts, |(path, query, method, id, body, encoded)| {
+    let outcome = TestRunner::new(config(REQUESTS)).run(
+        &parts,
+        |(path, query, method, id, body, encoded)| {
             let event = serde_json::json!({
                 "rawPath": format!("/v1/messages/{path}"), "rawQueryString": query, "body": body,
                 "headers": {"x-correlation-id": id, "content-type": "application/json", (path): id},
@@ -162,6 +175,7 @@ fn random_paths_and_headers_are_answered() {
             let answer = runtime.block_on(relay.send(event.into_request()));
             prop_assert!(answer.status.as_u16() < 500, "{}", answer.status);
             Ok(())
-        });
+        },
+    );
     outcome.unwrap();
 }

@@ -9,9 +9,12 @@
 )]
 
 mod accepting;
+mod again;
 mod bodies;
 mod content_rules;
+mod destinations;
 mod documents;
+mod events;
 mod faults;
 mod fuzz;
 mod health;
@@ -19,5 +22,6 @@ mod interrupted;
 mod reading;
 mod relay;
 mod routes;
+mod untrusted;
 mod uploads;
 mod validation;

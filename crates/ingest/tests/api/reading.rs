@@ -16,12 +16,12 @@ use crate::faults::Fault;
 use crate::relay::{Answer, Relay, message, message_with};
 
 /// Posts a message; its id.
-async fn accepted(relay: &Relay, message: &Value) -> String {
+pub(crate) async fn accepted(relay: &Relay, message: &Value) -> String {
     relay.post(message).await.json["id"].as_str().unwrap().to_owned()
 }
 
 /// Makes an attempt that the target answers with `status`.
-async fn attempt(relay: &Relay, id: &str, status: u16, decision: Decision) {
+pub(crate) async fn attempt(relay: &Relay, id: &str, status: u16, decision: Decision) {
     let found = relay.found(id).await;
     relay.clock.advance(Duration::from_secs(60));
     let now = relay.clock.now();
@@ -73,6 +73,7 @@ async fn a_message_is_shown_with_its_attempts() {
               "at": "2100-01-01T00:00:00.000Z",
               "attempt": 1,
               "durationMs": 12,
+              "generation": 0,
               "status": 503
             }
           ],

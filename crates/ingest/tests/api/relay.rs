@@ -13,7 +13,9 @@ use relay_core::identity::RelayId;
 use relay_core::ports::{Found, Store};
 use relay_core::settings::IngestSettings;
 use relay_ingest::{Ports, router};
-use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample};
+use relay_testkit::{
+    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample,
+};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -53,6 +55,7 @@ pub(crate) struct Relay {
     pub(crate) store: MemoryStore,
     pub(crate) queue: MemoryQueue,
     pub(crate) payloads: MemoryPayloads,
+    pub(crate) breakers: MemoryBreakers,
     pub(crate) faults: Arc<Faults>,
     pub(crate) router: Router,
 }
@@ -69,11 +72,13 @@ impl Relay {
         let store = MemoryStore::new();
         let queue = MemoryQueue::new(clock.clone());
         let payloads = MemoryPayloads::new("bucket");
+        let breakers = MemoryBreakers::new();
         let faults = Arc::new(Faults::default());
         let ports = Ports {
             store: Arc::new(Faulty { port: store.clone(), faults: faults.clone() }),
             queue: Arc::new(Faulty { port: queue.clone(), faults: faults.clone() }),
             payloads: Arc::new(Faulty { port: payloads.clone(), faults: faults.clone() }),
+            breakers: Arc::new(Faulty { port: breakers.clone(), faults: faults.clone() }),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 1)),
         };
         let lookup = |name: &str| {
@@ -84,7 +89,7 @@ impl Relay {
         let settings = IngestSettings::read(&lookup).unwrap();
         let destinations = DestinationPolicy::default();
         let router = router(ports, &settings, destinations);
-        Self { clock, store, queue, payloads, faults, router }
+        Self { clock, store, queue, payloads, breakers, faults, router }
     }
 
     /// Sends a request.

@@ -1,0 +1,167 @@
+//! `relay redrive` and `relay resend`: messages that ended go once more, by their ids or, dead letters, by
+//! a filter. What may go again is core's to say, and each message is decided on by its record alone.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use relay_core::identity::RelayId;
+use relay_core::lifecycle::Again;
+use relay_operate::dead::RedriveOutcome;
+use relay_operate::{DeadFilter, Gone, RedriveOptions, Redriven, SetGoing, Stopped};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Failure;
+use crate::deployment::{Deployment, Operator};
+use crate::filter::{FilterArguments, relay_ids};
+use crate::interrupt::Stop;
+use crate::work::{Done, End, Work};
+
+/// How it is done, whichever messages are meant.
+#[derive(Args)]
+struct Manner {
+    /// At most so many messages a second; as fast as the services take them if absent.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Send nothing; count what would be sent.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object for each message and one for the totals.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RedriveArguments {
+    #[command(flatten)]
+    deployment: Deployment,
+    /// The relay's ids (msg_…), or the sender's own together with --sender-id. Without any, the filter
+    /// says which dead letters.
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Every dead letter there is now.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+#[derive(Args)]
+pub(crate) struct ResendArguments {
+    #[command(flatten)]
+    deployment: Deployment,
+    /// The relay's ids (msg_…), or the sender's own together with --sender-id.
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Whose messages they are, if the ids are the sender's own.
+    #[arg(long)]
+    sender_id: Option<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+pub(crate) async fn redrive(arguments: RedriveArguments) -> Result<ExitCode, Failure> {
+    let RedriveArguments { deployment, ids, filter, all, manner } = arguments;
+    let is_filtered = filter.is_more_than_a_sender();
+    if !ids.is_empty() && (all || is_filtered) {
+        let text = "ids and a filter exclude each other (--sender-id says whose the ids are)";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    if ids.is_empty() && !all && !is_filtered && filter.sender_id.is_none() {
+        let text = "nothing says which dead letters: give ids, a filter or --all";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let ids = relay_ids(&ids, filter.sender_id.as_deref())?;
+    if !ids.is_empty() {
+        return by_id(&deployment, &ids, Again::Redrive, &manner).await;
+    }
+    let stop = Stop::default();
+    let operator = deployment.connect(&stop).await?;
+    let filter = filter.filter(operator.going.ambient.now())?;
+    let mut work = Work::new("redriven", manner.json, manner.dry_run);
+    let end = stop.around(by_filter(&operator, &filter, &manner, &mut work)).await?;
+    let end = end.unwrap_or(End::Interrupted);
+    Ok(work.end(&if stop.was_asked() { End::Interrupted } else { end }))
+}
+
+pub(crate) async fn resend(arguments: ResendArguments) -> Result<ExitCode, Failure> {
+    let ResendArguments { deployment, ids, sender_id, manner } = arguments;
+    let ids = relay_ids(&ids, sender_id.as_deref())?;
+    by_id(&deployment, &ids, Again::Resend, &manner).await
+}
+
+async fn by_filter(
+    operator: &Operator,
+    filter: &DeadFilter,
+    manner: &Manner,
+    work: &mut Work,
+) -> End {
+    let options = RedriveOptions { dry_run: manner.dry_run, per_second: manner.rate };
+    let mut on = |Redriven { id, found, outcome }| {
+        let done = match outcome {
+            RedriveOutcome::Counted => Done::Counted,
+            RedriveOutcome::Again(generation) => Done::Sent(generation),
+            RedriveOutcome::MovedOn(_) => Done::MovedOn,
+            RedriveOutcome::Failed(error) => Done::Failed(error),
+        };
+        work.tell(&id, found.as_deref(), &done);
+    };
+    match operator.dead_letters().redrive_many(filter, &options, &mut on).await {
+        Ok(_) => End::Whole,
+        Err(error) => End::Stopped(error),
+    }
+}
+
+async fn by_id(
+    deployment: &Deployment,
+    ids: &[RelayId],
+    again: Again,
+    manner: &Manner,
+) -> Result<ExitCode, Failure> {
+    let stop = Stop::default();
+    let operator = deployment.connect(&stop).await?;
+    let verb = match again {
+        Again::Redrive => "redriven",
+        Again::Resend => "resent",
+    };
+    let mut work = Work::new(verb, manner.json, manner.dry_run);
+    let each = async {
+        let mut turns = manner.rate.map(|rate| interval(Duration::from_secs(1) / rate));
+        if let Some(turns) = &mut turns {
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        for id in ids {
+            if let Some(turns) = &mut turns {
+                turns.tick().await;
+            }
+            if stop.was_asked() {
+                return End::Interrupted;
+            }
+            let done = one(&operator.going, id, again, manner.dry_run).await;
+            work.tell(id, None, &done);
+        }
+        End::Whole
+    };
+    let end = stop.around(each).await?.unwrap_or(End::Interrupted);
+    Ok(work.end(&end))
+}
+
+async fn one(going: &SetGoing, id: &RelayId, again: Again, dry_run: bool) -> Done {
+    if dry_run {
+        return match going.store.find(id, going.ambient.now()).await {
+            Ok(Some(found)) => match found.state.phase.status() {
+                status if status.after(again.event()).is_some() => Done::Counted,
+                status => Done::Refused(status),
+            },
+            Ok(None) => Done::Unknown,
+            Err(error) => Done::Failed(error),
+        };
+    }
+    match going.again(id, again).await {
+        Ok(Gone::Again(generation)) => Done::Sent(generation),
+        Ok(Gone::Refused(status)) => Done::Refused(status),
+        Ok(Gone::Unknown) => Done::Unknown,
+        Err(Stopped(error)) => Done::Failed(error),
+    }
+}

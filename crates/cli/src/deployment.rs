@@ -1,0 +1,145 @@
+//! The relay that the operator commands work on: its table and its queue, on AWS or on this machine. They
+//! are spoken to as the relay's own functions do, with the caller's keys; its HTTP API is not involved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::Credentials;
+use clap::Args;
+use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, SqsQueue, SystemAmbient};
+use relay_core::ports::{Ledger, Store};
+use relay_core::settings::IngestSettings;
+use relay_operate::{DeadLetters, Recover, SetGoing};
+
+use crate::Failure;
+use crate::environment_file;
+use crate::interrupt::{Stop, Stoppable};
+
+/// The settings that say where the relay is. The bucket is not used: bodies stay where they are.
+const SETTINGS: [&str; 4] = ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "S3_BUCKET", "FAIRNESS_KEY"];
+
+/// Which relay is meant.
+#[derive(Args)]
+pub(crate) struct Deployment {
+    /// A file of variables that take the place of the environment: DYNAMODB_TABLE, SQS_QUEUE_URL, S3_BUCKET
+    /// and, unless the SDK is to find them, endpoints, region and keys. The relay on one machine writes
+    /// .relay/env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+/// What the operator commands work with.
+pub(crate) struct Operator {
+    /// Records.
+    pub(crate) store: Arc<dyn Store>,
+    /// All records at once.
+    ledger: DynamoLedger,
+    stop: Stop,
+    /// Sets messages going.
+    pub(crate) going: SetGoing,
+}
+
+impl Operator {
+    /// The dead letters.
+    pub(crate) fn dead_letters(&self) -> DeadLetters {
+        DeadLetters { ledger: self.all_records(), going: self.going.clone() }
+    }
+
+    /// The same for somebody who wants to see a few.
+    pub(crate) fn a_few_dead_letters(&self, count: usize) -> DeadLetters {
+        let page = u16::try_from(count).unwrap_or(u16::MAX);
+        let ledger = Arc::new(self.ledger.clone().with_short_pages(page));
+        DeadLetters { ledger, going: self.going.clone() }
+    }
+
+    /// The messages whose queue item may be lost.
+    pub(crate) fn recover(&self) -> Recover {
+        Recover { ledger: self.all_records(), going: self.going.clone() }
+    }
+
+    fn all_records(&self) -> Arc<dyn Ledger> {
+        Arc::new(Stoppable { port: self.ledger.clone(), stop: self.stop.clone() })
+    }
+}
+
+impl Deployment {
+    /// Builds the adapters, which find nothing any more once `stop` was asked for. Calls nothing.
+    pub(crate) async fn connect(&self, stop: &Stop) -> Result<Operator, Failure> {
+        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
+        let lookup = |name: &str| match &file {
+            Some(file) => file.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        let settings = settings(&lookup)?;
+        let clients = clients(file.as_ref(), &lookup).await;
+        let table = settings.table.as_str();
+        let port = DynamoStore::new(&clients, table);
+        let store = Arc::new(Stoppable { port, stop: stop.clone() });
+        let ledger = DynamoLedger::new(&clients, table);
+        let queue_url = settings.queue_url.as_str();
+        let queue = Arc::new(SqsQueue::new(&clients, queue_url, None, settings.fairness));
+        let ambient = Arc::new(SystemAmbient);
+        let going = SetGoing { store: store.clone(), queue, ambient };
+        Ok(Operator { store, ledger, stop: stop.clone(), going })
+    }
+}
+
+/// The ingest function's settings as far as they matter here: what is sent must look as if it came from
+/// there.
+fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<IngestSettings, Failure> {
+    let of_place = |name: &str| SETTINGS.contains(&name).then(|| lookup(name)).flatten();
+    IngestSettings::read(&of_place).map_err(|errors| {
+        let hint = "--env-file .relay/env names the relay on this machine; docs/CLI.md says how to name \
+                    a deployed one";
+        Failure::Usage(format!("{errors}\nhint: {hint}"))
+    })
+}
+
+/// Clients with what the file says about keys, region and endpoints; what it leaves out the SDK finds.
+async fn clients(
+    file: Option<&BTreeMap<String, String>>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Clients {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    let of_file = |name: &str| file.and_then(|file| file.get(name).cloned());
+    if let Some(region) = of_file("AWS_REGION").or_else(|| of_file("AWS_DEFAULT_REGION")) {
+        loader = loader.region(Region::new(region));
+    }
+    if let (Some(id), Some(secret)) =
+        (of_file("AWS_ACCESS_KEY_ID"), of_file("AWS_SECRET_ACCESS_KEY"))
+    {
+        let token = of_file("AWS_SESSION_TOKEN");
+        loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "env file"));
+    }
+    Clients::load(loader, Endpoints::read(lookup)).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn every_missing_name_is_told_at_once_with_where_to_find_it() {
+        let failure =
+            settings(&|name| (name == "S3_BUCKET").then(|| "b".to_owned())).err().unwrap();
+        let told = failure.to_string();
+        for part in ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "--env-file .relay/env"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn other_settings_of_the_environment_do_not_matter() {
+        let lookup = |name: &str| match name {
+            "DYNAMODB_TABLE" | "S3_BUCKET" => Some("name".to_owned()),
+            "SQS_QUEUE_URL" => Some("http://127.0.0.1:1/0/queue".to_owned()),
+            "FAIRNESS_KEY" => Some("sender".to_owned()),
+            _ => Some("nothing usable".to_owned()),
+        };
+        let settings = settings(&lookup).unwrap();
+        assert_eq!(settings.fairness, relay_core::settings::Fairness::Sender);
+    }
+}

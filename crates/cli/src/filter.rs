@@ -1,0 +1,161 @@
+//! Which messages are meant: flags to a filter, and times and spans as people write them.
+
+use std::time::Duration;
+
+use clap::Args;
+use relay_core::destination::Target;
+use relay_core::identity::{MalformedName, MessageId, RelayId, SenderId};
+use relay_core::outcome::DeadReason;
+use relay_core::time::Timestamp;
+use relay_operate::DeadFilter;
+
+use crate::Failure;
+
+/// Which dead letters are meant.
+#[derive(Args, Default)]
+pub(crate) struct FilterArguments {
+    /// Why they died, as `reason` has it.
+    #[arg(long, value_parser = reason)]
+    reason: Option<DeadReason>,
+    /// Where they go: scheme, host and port, such as https://api.example.com (a path is left out).
+    #[arg(long, value_name = "URL", value_parser = destination)]
+    destination: Option<String>,
+    /// Whose they are.
+    #[arg(long)]
+    pub(crate) sender_id: Option<String>,
+    /// That died at this time or later (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<Timestamp>,
+    /// That died before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// That died within so long until now: 90s, 15m, 2h or 3d.
+    #[arg(long, value_name = "SPAN", value_parser = span, conflicts_with = "from")]
+    since: Option<Duration>,
+}
+
+impl FilterArguments {
+    /// Whether anything but the sender is given.
+    pub(crate) fn is_more_than_a_sender(&self) -> bool {
+        let times = self.from.is_some() || self.until.is_some() || self.since.is_some();
+        times || self.reason.is_some() || self.destination.is_some()
+    }
+
+    /// The filter at `now`.
+    pub(crate) fn filter(&self, now: Timestamp) -> Result<DeadFilter, Failure> {
+        let sender_id = self.sender_id.as_deref().map(SenderId::parse).transpose();
+        Ok(DeadFilter {
+            reason: self.reason,
+            destination: self.destination.clone(),
+            sender_id: sender_id.map_err(|error| usage(&error))?,
+            from: self.from.or_else(|| self.since.map(|since| now.minus(since))),
+            until: self.until,
+        })
+    }
+}
+
+fn usage(error: &MalformedName) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+/// The relay's id that a person means: the relay's own, or the sender's together with the sender.
+pub(crate) fn relay_id(id: &str, sender_id: Option<&str>) -> Result<RelayId, Failure> {
+    match sender_id {
+        None => RelayId::parse(id).map_err(|error| usage(&error)),
+        Some(sender) => Ok(RelayId::of(
+            &SenderId::parse(sender).map_err(|error| usage(&error))?,
+            &MessageId::parse(id).map_err(|error| usage(&error))?,
+        )),
+    }
+}
+
+/// The ids that a person means, each once: nothing is sent twice because it was named twice.
+pub(crate) fn relay_ids(ids: &[String], sender_id: Option<&str>) -> Result<Vec<RelayId>, Failure> {
+    let mut distinct = Vec::new();
+    for id in ids {
+        let id = relay_id(id, sender_id)?;
+        if !distinct.contains(&id) {
+            distinct.push(id);
+        }
+    }
+    Ok(distinct)
+}
+
+fn reason(text: &str) -> Result<DeadReason, String> {
+    let known = || DeadReason::ALL.map(DeadReason::as_str).join(", ");
+    DeadReason::parse(text).ok_or_else(|| format!("must be one of {}", known()))
+}
+
+fn destination(text: &str) -> Result<String, String> {
+    Target::parse(text).map(|target| target.destination()).map_err(|error| error.to_string())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let expected = "must be RFC 3339, such as 2026-11-21T05:00:00Z";
+    Timestamp::parse_rfc3339(text).map_err(|_| expected.to_owned())
+}
+
+/// A number of seconds, minutes, hours or days.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let expected = || "must be a whole number with s, m, h or d, such as 90s or 2h".to_owned();
+    let unit = text.chars().next_back().ok_or_else(expected)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(expected()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn spans_are_whole_numbers_with_a_unit() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200), ("3d", 259_200)] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "2", "h", "2w", "-1h", "1.5h", "2 h", "9999999999s", "2ä"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_holds_what_was_given() {
+        let now = Timestamp::from_millis(10_000_000);
+        let arguments = FilterArguments {
+            reason: reason("gone").ok(),
+            destination: destination("https://API.example.com:443/hooks?a").ok(),
+            sender_id: Some("billing".to_owned()),
+            since: span("2h").ok(),
+            ..FilterArguments::default()
+        };
+        let filter = arguments.filter(now).unwrap();
+        assert_eq!(filter.destination.as_deref(), Some("https://api.example.com"));
+        assert_eq!(filter.from, Some(Timestamp::from_millis(2_800_000)));
+        assert_eq!((filter.reason, filter.until), (Some(DeadReason::Gone), None));
+        assert!(arguments.is_more_than_a_sender());
+        let wrong = FilterArguments { sender_id: Some("a b".to_owned()), ..arguments };
+        assert!(matches!(wrong.filter(now), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn an_unknown_reason_is_told_the_known_ones() {
+        let error = reason("failed").err().unwrap();
+        assert!(error.contains("attempts_exhausted, deadline_passed"), "{error}");
+    }
+
+    #[test]
+    fn an_id_is_the_relays_or_the_senders_and_counts_once() {
+        let own = relay_id("order-1042", Some("billing")).unwrap();
+        assert_eq!(relay_id(own.as_str(), None).unwrap(), own);
+        assert!(relay_id("order-1042", None).is_err());
+        let twice = ["order-1042".to_owned(), "order-1042".to_owned()];
+        assert_eq!(relay_ids(&twice, Some("billing")).unwrap(), [own]);
+    }
+}

@@ -1,0 +1,15 @@
+//! The operator commands as somebody runs them: the real `relay` against a whole relay on this machine,
+//! with the file of variables that it writes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod dead_letters;
+mod function;
+mod receiver;
+mod recovering;
+mod resending;
+mod stack;

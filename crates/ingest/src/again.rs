@@ -1,0 +1,163 @@
+//! `POST /v1/messages/{id}/redrive` and `/resend`: a message that ended goes once more. What may go again
+//! is core's to say, and how it is done is `relay-operate`'s; here are only the request and its answers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use relay_core::identity::{CorrelationId, RelayId};
+use relay_core::lifecycle::{Again, Status};
+use relay_core::ports::PortError;
+use relay_operate::{Gone, SetGoing, Stopped};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::codes::Code;
+use crate::handlers::{message_id, no_message};
+use crate::mistakes::Mistakes;
+use crate::object::read_request;
+use crate::observe::Facts;
+use crate::problem::{Problem, ProblemAnswer};
+use crate::request::JsonBytes;
+use crate::router::App;
+
+/// The answer to a message that was set going again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgainAnswer {
+    /// The relay's id of the message.
+    pub id: String,
+    /// Always QUEUED: the message is in the queue.
+    pub status: &'static str,
+    /// How often the message was set going again, this time included.
+    pub generation: u32,
+    /// Until when the message is kept, and so the latest that it can be delivered (RFC 3339). Setting it
+    /// going again does not make that later.
+    pub expires_at: String,
+    /// Ties the request to its logs.
+    pub correlation_id: String,
+}
+
+/// Sets a dead letter going again, in its next generation.
+#[utoipa::path(
+    post, path = "/v1/messages/{id}/redrive", operation_id = "postRedrive", tag = "messages",
+    params(("id" = String, Path, description = "The relay's id: msg_ and 32 characters")),
+    responses(
+        (status = 202, description = "In the queue again", body = AgainAnswer),
+        (status = 400, description = "VALIDATION_ERROR", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "NOT_FOUND", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 409, description = "STATE_CONFLICT: it is not DEAD", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 413, description = "PAYLOAD_TOO_LARGE", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "SYSTEM_ERROR: try again", body = ProblemAnswer, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn post_redrive(
+    State(app): State<Arc<App>>,
+    Extension(correlation_id): Extension<CorrelationId>,
+    id: Result<Path<String>, PathRejection>,
+    JsonBytes(bytes): JsonBytes,
+) -> Result<Response, Problem> {
+    set_going(
+        &app,
+        &message_id(id).ok_or_else(no_message)?,
+        &bytes,
+        Again::Redrive,
+        &correlation_id,
+    )
+    .await
+}
+
+/// Sends a message that was delivered or given up once more, in its next generation.
+#[utoipa::path(
+    post, path = "/v1/messages/{id}/resend", operation_id = "postResend", tag = "messages",
+    params(("id" = String, Path, description = "The relay's id: msg_ and 32 characters")),
+    responses(
+        (status = 202, description = "In the queue again", body = AgainAnswer),
+        (status = 400, description = "VALIDATION_ERROR", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "NOT_FOUND", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 409, description = "STATE_CONFLICT: it is neither DELIVERED nor DEAD", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 413, description = "PAYLOAD_TOO_LARGE", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "SYSTEM_ERROR: try again", body = ProblemAnswer, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn post_resend(
+    State(app): State<Arc<App>>,
+    Extension(correlation_id): Extension<CorrelationId>,
+    id: Result<Path<String>, PathRejection>,
+    JsonBytes(bytes): JsonBytes,
+) -> Result<Response, Problem> {
+    set_going(&app, &message_id(id).ok_or_else(no_message)?, &bytes, Again::Resend, &correlation_id)
+        .await
+}
+
+async fn set_going(
+    app: &App,
+    id: &RelayId,
+    bytes: &[u8],
+    again: Again,
+    correlation_id: &CorrelationId,
+) -> Result<Response, Problem> {
+    nothing_asked(bytes)?;
+    let ports = &app.accept.ports;
+    let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
+    let about = |problem: Problem| problem.about(facts.clone());
+    let found = ports.store.find(id, ports.ambient.now()).await;
+    let found = found.map_err(|error| about(error.into()))?.ok_or_else(|| about(no_message()))?;
+    let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
+    let set_going = SetGoing {
+        store: ports.store.clone(),
+        queue: ports.queue.clone(),
+        ambient: ports.ambient.clone(),
+    };
+    let generation = match set_going.again(id, again).await {
+        Ok(Gone::Again(generation)) => generation,
+        Ok(Gone::Refused(status)) => return Err(conflict(status, again).about(facts)),
+        Ok(Gone::Unknown) => return Err(no_message().about(facts)),
+        Err(Stopped(error)) => return Err(stopped(error, again).about(facts)),
+    };
+    let answer = AgainAnswer {
+        id: id.to_string(),
+        status: Status::Queued.as_str(),
+        generation: generation.0,
+        expires_at: found.message.expires_at.to_string(),
+        correlation_id: correlation_id.to_string(),
+    };
+    Ok((StatusCode::ACCEPTED, Extension(facts), Json(answer)).into_response())
+}
+
+/// There is nothing to be said besides the path: a body is absent, blank or an object of no fields.
+fn nothing_asked(bytes: &[u8]) -> Result<(), Mistakes> {
+    let mut mistakes = Mistakes::default();
+    if !bytes.trim_ascii().is_empty() {
+        read_request(bytes, &[], &mut mistakes);
+    }
+    mistakes.or(Some(()))
+}
+
+fn conflict(status: Status, again: Again) -> Problem {
+    let takes = Status::takes(again.event());
+    if takes.contains(&status) {
+        let detail = "its state has just changed: somebody else was faster";
+        return Problem::new(Code::StateConflict, detail);
+    }
+    let takes: Vec<&str> = takes.into_iter().map(Status::as_str).collect();
+    let detail =
+        format!("the message is {}, and only {} allows it", status.as_str(), takes.join(" or "));
+    Problem::new(Code::StateConflict, detail)
+}
+
+/// What was begun may have been done, in which case a repetition comes to something else.
+fn stopped(error: PortError, again: Again) -> Problem {
+    let problem = Problem::from(error);
+    let more = match again {
+        // Once it is in the queue it is not DEAD, so a repetition is refused.
+        Again::Redrive => "",
+        Again::Resend => "; a message that was delivered in between goes once more",
+    };
+    Problem { detail: format!("{}{more}", problem.detail), ..problem }
+}
