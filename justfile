@@ -12,6 +12,10 @@ run *arguments:
 test *arguments:
     cargo test {{ arguments }}
 
+# breaks the relay on purpose and counts what came of every message (docs/CHAOS.md)
+chaos *arguments="run":
+    cargo run -p relay-chaos -- {{ arguments }}
+
 # every check a change has to pass; `just ci fmt arrows` runs only these
 ci *steps:
     .ci/run {{ steps }}

@@ -11,10 +11,12 @@
 )]
 
 mod bodies;
+mod breaker;
 mod burst;
 mod crashes;
 mod first_message;
 mod random_requests;
+mod reconciler;
 mod redrive;
 mod restarts;
 mod retries;

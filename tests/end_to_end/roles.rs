@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Client, Launch, Queues, SOON, Stack, message, until};
+use crate::support::{
+    Client, Launch, Queues, Records, SOON, Stack, message, number, template_with, text, until,
+};
 
 /// What is allowed and not called here, by the start of the action, with the reason for each.
 const NOT_CALLED_HERE: [(&str, &str); 1] = [("logs:", "Lambda writes the logs, not the functions")];
@@ -90,6 +92,51 @@ async fn exercise(stack: &Stack, client: &Client) {
     })
     .await;
     queues.drained().await;
+    let again = message("roles", &target("/demo/flaky/2"));
+    let id = client.accept(&again).await;
+    assert_eq!(client.finished(&id).await["status"], "DEAD");
+    for wish in ["redrive", "resend"] {
+        let answer = client.post_text(&format!("/v1/messages/{id}/{wish}"), "").await;
+        assert_eq!(answer.status, 202, "{wish}: {answer:?}");
+        assert_eq!(client.finished(&id).await["status"], "DELIVERED", "{wish}");
+    }
+    let host = stack.receiver_url.trim_start_matches("http://");
+    assert_eq!(client.get(&format!("/v1/destinations/{host}")).await.status, 200);
+}
+
+/// Long ago, in milliseconds: whatever waits for a time to pass, or for somebody else to go on, is over.
+const LONG_AGO: u64 = 1;
+
+/// Has the reconciler do all that it can do, on a stack whose queue gives a message up on its own at its
+/// second receive.
+async fn exercise_upkeep(stack: &Stack, client: &Client) {
+    let records = Records::of(stack);
+    let id = client.accept(&message("upkeep", &stack.target("/demo/flaky/1"))).await;
+    until("a letter that the queue moved", SOON, async || {
+        let waits = client.show(&id).await["status"] == "RETRYING";
+        (waits && Queues::of(stack).dead_letter_count().await == 1).then_some(())
+    })
+    .await;
+    records.change_state(&id, &[("not_before", number(LONG_AGO))], &[]).await;
+    client.reconcile().await;
+    assert_eq!(client.show(&id).await["status"], "DEAD", "given up, and buried properly");
+    assert_eq!(client.reconcile().await["removed"], 0, "looked at, and left");
+    // Set going again by somebody who died before the queue heard of it.
+    let pending = [
+        ("status", text("PENDING")),
+        ("generation", number(1)),
+        ("attempts", number(0)),
+        ("updated_at", number(LONG_AGO)),
+        ("dead_at", number(LONG_AGO)),
+    ];
+    records.change_state(&id, &pending, &["reason", "buried"]).await;
+    client.reconcile().await;
+    assert_eq!(client.finished(&id).await["status"], "DELIVERED", "sent again");
+    until("no letter of the generation before", SOON, async || {
+        client.reconcile().await;
+        (Queues::of(stack).dead_letter_count().await == 0).then_some(())
+    })
+    .await;
 }
 
 async fn by_upload(client: &Client, target: &str) -> String {
@@ -110,21 +157,36 @@ async fn by_upload(client: &Client, target: &str) -> String {
     client.accept(&uploaded).await
 }
 
-#[tokio::test]
-async fn each_role_allows_what_its_function_calls_and_nothing_more() {
-    let stack = Launch::new("roles")
+/// What was called so far.
+async fn calls(client: &Client) -> Vec<Call> {
+    serde_json::from_value(client.get("/_local/calls").await.json).unwrap()
+}
+
+/// A stack on which messages die quickly.
+fn launch(name: &str) -> Launch {
+    Launch::new(name)
         .parameter("BatchWindowSeconds", "0")
         .setting("RETRY_ATTEMPTS_MAX", "2")
         .setting("RETRY_BASE_SECONDS", "0.1")
-        .start();
+}
+
+#[tokio::test]
+async fn each_role_allows_what_its_function_calls_and_nothing_more() {
+    let stack = launch("roles").start();
     let client = Client::of(&stack);
     exercise(&stack, &client).await;
+    let mut calls_seen = calls(&client).await;
+    // What the queue moves on its own it moves at its first doubt here.
+    let template = template_with(&[("maxReceiveCount: 1000", "maxReceiveCount: 1")]);
+    let stack = launch("upkeep").template(&template).start();
+    let client = Client::of(&stack);
+    exercise_upkeep(&stack, &client).await;
+    calls_seen.extend(calls(&client).await);
 
     let allowed = allowed(&description());
     let callers: BTreeSet<&str> = allowed.keys().map(|call| call.caller.as_str()).collect();
-    assert_eq!(callers.len(), 2, "{callers:?}");
-    let calls: Vec<Call> = serde_json::from_value(client.get("/_local/calls").await.json).unwrap();
-    let of_functions = calls.into_iter().filter(|call| callers.contains(call.caller.as_str()));
+    assert_eq!(callers.len(), 3, "{callers:?}");
+    let of_functions = calls_seen.into_iter().filter(|call| callers.contains(call.caller.as_str()));
     let called: BTreeSet<Call> = of_functions.collect();
 
     let refused: Vec<_> = called.iter().filter(|call| !allowed.contains_key(call)).collect();

@@ -1,4 +1,5 @@
-//! docs/FAILURES.md names, row by row, where tests are that carry the row's number.
+//! docs/FAILURES.md links every row to the files whose tests carry the row's number, or says why the failure
+//! cannot happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +7,12 @@ use relay_tests::{read, relative, walk};
 
 use crate::assert_none;
 
-/// The folders tests lie in, and what the table calls them.
-const PLACES: [(&str, &str); 8] = [
-    ("crates/core/", "core"),
-    ("crates/ingest/", "ingest"),
-    ("crates/testkit/", "conformance"),
-    ("crates/local/tests/conformance/", "conformance"),
-    ("crates/worker/", "worker"),
-    ("crates/cli/", "command line"),
-    ("tests/end_to_end/", "end to end"),
-    ("tests/template/", "template"),
-];
+/// The last row of the table.
+const ROWS: u32 = 47;
+/// What a row without a test begins its last cell with.
+const REASON: &str = "cannot happen: ";
+/// Fewer letters than this are no reason.
+const REASON_LENGTH_MIN: usize = 40;
 
 /// Which rows the name of a test carries: `f01_f36_a_retry` is about two.
 fn rows_in(line: &str) -> Vec<String> {
@@ -28,33 +24,58 @@ fn rows_in(line: &str) -> Vec<String> {
     parts.split('_').take_while(is_row).map(str::to_uppercase).collect()
 }
 
-fn places_of_rows() -> BTreeMap<String, BTreeSet<&'static str>> {
+/// The files that have tests of each row.
+fn files_of_rows() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for path in walk("rs") {
-        let file = relative(&path);
-        let place = PLACES.iter().find(|(folder, _)| file.starts_with(folder));
-        let Some((_, place)) = place else { continue };
-        for row in read(&path).lines().flat_map(rows_in) {
-            found.entry(row).or_default().insert(*place);
+        for row in read(&relative(&path)).lines().flat_map(rows_in) {
+            found.entry(row).or_default().insert(relative(&path));
         }
     }
     found
 }
 
-#[test]
-fn every_row_names_exactly_the_places_that_have_tests_of_it() {
-    let found = places_of_rows();
-    let mut findings = Vec::new();
-    let text = read("docs/FAILURES.md");
-    for line in text.lines().filter(|line| line.starts_with("| F")) {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let (row, shown) = (cells[1], cells[cells.len() - 2]);
-        let (places, _) = shown.split_once(';').unwrap_or((shown, ""));
-        let told: BTreeSet<&str> = places.split(", ").filter(|place| *place != "not yet").collect();
-        let real = found.get(row).cloned().unwrap_or_default();
-        if told != real {
-            findings.push(format!("{row}: says {told:?}, has {real:?}"));
-        }
+/// The targets of the links in a cell, as paths from the root.
+fn linked(cell: &str) -> BTreeSet<String> {
+    let targets = cell.split("](../").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.to_owned()).collect()
+}
+
+fn finding(row: &str, cell: &str, tests: &BTreeSet<String>) -> Option<String> {
+    if tests.is_empty() {
+        let reason = cell.strip_prefix(REASON).unwrap_or_default();
+        let is_reason = reason.len() >= REASON_LENGTH_MIN;
+        return (!is_reason).then(|| format!("{row} has neither a test nor a reason"));
     }
+    let told = linked(cell);
+    (told != *tests).then(|| {
+        let (missing, wrong): (Vec<_>, Vec<_>) =
+            (tests.difference(&told).collect(), told.difference(tests).collect());
+        format!("{row}: not linked {missing:?}, linked without a test {wrong:?}")
+    })
+}
+
+#[test]
+fn every_row_links_to_its_tests_or_says_why_it_cannot_happen() {
+    let tests = files_of_rows();
+    let text = read("docs/FAILURES.md");
+    let rows: BTreeMap<&str, &str> = text
+        .lines()
+        .filter(|line| line.starts_with("| F"))
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            Some((cells.next()?, cells.next_back()?))
+        })
+        .collect();
+    let expected = (1..=ROWS).map(|number| format!("F{number:02}"));
+    let missing = expected.filter(|row| !rows.contains_key(row.as_str()));
+    let mut findings: Vec<String> = missing.map(|row| format!("{row} is not in it")).collect();
+    let none = BTreeSet::new();
+    findings.extend(
+        rows.iter().filter_map(|(row, cell)| finding(row, cell, tests.get(*row).unwrap_or(&none))),
+    );
+    findings.extend(
+        tests.keys().filter(|row| !rows.contains_key(row.as_str())).map(|row| format!("{row}?")),
+    );
     assert_none("docs/FAILURES.md", &findings);
 }

@@ -76,6 +76,19 @@ impl Queues {
         letters
     }
 
+    /// How many messages are in the dead-letter queue, hidden ones included.
+    pub(crate) async fn dead_letter_count(&self) -> u64 {
+        let mut count = 0;
+        for name in [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ] {
+            let found: u64 = self.attribute(&self.dead, name).await.parse().expect("a count");
+            count += found;
+        }
+        count
+    }
+
     /// Puts a text into the main queue.
     pub(crate) async fn send(&self, text: &str, attributes: &[(&str, &str)]) {
         let mut request = self.client.send_message().queue_url(&self.main).message_body(text);
@@ -94,6 +107,16 @@ impl Queues {
         let task = self.client.start_message_move_task().source_arn(arn(&self.dead).await);
         let task = task.destination_arn(arn(&self.main).await).send().await;
         task.expect("dead letters can be moved back");
+    }
+
+    /// Loses everything in the main queue, hidden or not.
+    pub(crate) async fn purge(&self) {
+        self.client.purge_queue().queue_url(&self.main).send().await.expect("it can be purged");
+    }
+
+    /// Loses everything in the dead-letter queue.
+    pub(crate) async fn forget_dead_letters(&self) {
+        self.client.purge_queue().queue_url(&self.dead).send().await.expect("it can be purged");
     }
 
     /// Waits until the main queue holds nothing, hidden or not: nothing more is to come.

@@ -156,6 +156,14 @@ impl Client {
         .await
     }
 
+    /// Runs the reconciler once, now; what it reports.
+    pub(crate) async fn reconcile(&self) -> Value {
+        let path = "/_local/functions/ReconcilerFunction/invoke";
+        let answer = self.answer(self.request(Method::POST, path)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json
+    }
+
     /// What the demo receiver got of one message.
     pub(crate) async fn received(&self, id: &str) -> Vec<Received> {
         self.all_received(&format!("?webhook_id={id}")).await
