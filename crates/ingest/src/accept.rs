@@ -137,7 +137,23 @@ impl Accept {
             | Status::Retrying
             | Status::Delivered
             | Status::Dead
-            | Status::Cancelled) => Ok(Accepted { id: found.message.id, status, duplicate: true }),
+            | Status::Cancelled) => {
+                self.keep_body(&found.message, &submission.content).await?;
+                Ok(Accepted { id: found.message.id, status, duplicate: true })
+            }
+        }
+    }
+
+    /// Stores the body of a repeated request again, where the record says that it is stored. An earlier
+    /// request may have sent the message to the queue and failed to store its body: the delivery carries it
+    /// all the same, but whoever reads, redrives or resends the message would find none (F05). Writing what is
+    /// there is harmless.
+    async fn keep_body(&self, message: &Message, content: &Content) -> Result<(), PortError> {
+        match (&message.body, content) {
+            (Body::Stored(pointer), Content::Given { bytes, .. }) => {
+                self.ports.payloads.put(pointer, bytes.clone()).await
+            }
+            (Body::Stored(_), Content::Uploaded(_)) | (Body::Inline(_), _) => Ok(()),
         }
     }
 

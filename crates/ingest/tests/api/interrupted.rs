@@ -4,6 +4,8 @@
 use http::StatusCode;
 use relay_core::body::Body;
 use relay_core::lifecycle::Status;
+use relay_core::ports::Store;
+use relay_testkit::sample;
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
@@ -68,6 +70,30 @@ async fn the_queue_never_points_to_a_body_that_is_not_there() {
     relay.post(&large()).await;
     assert!(relay.drain().is_empty());
     assert_eq!(relay.faults.calls(), ["record", "put"]);
+}
+
+#[tokio::test]
+async fn f05_a_retry_stores_the_body_even_after_a_worker_has_the_message() {
+    let relay = Relay::new();
+    relay.faults.plan("put", Fault::Before);
+    let first = relay.post(&middling()).await;
+    assert_eq!(first.code(), "SYSTEM_ERROR");
+    // Record, body and queue are written side by side: had the queue taken it, a worker may be faster than
+    // the client's retry.
+    let id = relay.store.ids().remove(0);
+    let life = relay.found(id.as_str()).await.message.first_life();
+    let claim = sample::claim(&life, 1, relay.clock.now());
+    relay.store.claim(&id, &claim).await.unwrap();
+
+    relay.faults.plan("put", Fault::Before);
+    assert_eq!(relay.post(&middling()).await.code(), "SYSTEM_ERROR", "the body is still not kept");
+    let retry = relay.post(&middling()).await;
+    assert_eq!((retry.status, &retry.json["duplicate"]), (StatusCode::OK, &json!(true)));
+    assert_eq!(retry.json["status"], "PROCESSING");
+    assert!(relay.drain().is_empty(), "nothing is sent a second time");
+    let found = relay.found(retry.json["id"].as_str().unwrap()).await;
+    let Body::Stored(pointer) = &found.message.body else { panic!("this body is stored") };
+    assert_eq!(relay.stored(pointer).await.unwrap(), middling()["body"].to_string().into_bytes());
 }
 
 #[tokio::test]
