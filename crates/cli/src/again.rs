@@ -2,18 +2,16 @@
 //! a filter. What may go again is core's to say, and each message is decided on by its record alone.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use relay_core::identity::RelayId;
 use relay_core::lifecycle::Again;
 use relay_operate::dead::RedriveOutcome;
-use relay_operate::{DeadFilter, Gone, RedriveOptions, Redriven, SetGoing, Stopped};
-use tokio::time::{MissedTickBehavior, interval};
+use relay_operate::{DeadFilter, Gone, Pace, RedriveOptions, Redriven, SetGoing, Stopped, can_go};
 
 use crate::Failure;
 use crate::deployment::{Deployment, Operator};
-use crate::filter::{FilterArguments, relay_ids};
+use crate::filter::{FilterArguments, rate, relay_ids};
 use crate::interrupt::Stop;
 use crate::work::{Done, End, Work};
 
@@ -21,7 +19,7 @@ use crate::work::{Done, End, Work};
 #[derive(Args)]
 struct Manner {
     /// At most so many messages a second; as fast as the services take them if absent.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
     rate: Option<u32>,
     /// Send nothing; count what would be sent.
     #[arg(long)]
@@ -81,8 +79,7 @@ pub(crate) async fn redrive(arguments: RedriveArguments) -> Result<ExitCode, Fai
     let filter = filter.filter(operator.going.ambient.now())?;
     let mut work = Work::new("redriven", manner.json, manner.dry_run);
     let end = stop.around(by_filter(&operator, &filter, &manner, &mut work)).await?;
-    let end = end.unwrap_or(End::Interrupted);
-    Ok(work.end(&if stop.was_asked() { End::Interrupted } else { end }))
+    Ok(work.end(&End::of(end, &stop)))
 }
 
 pub(crate) async fn resend(arguments: ResendArguments) -> Result<ExitCode, Failure> {
@@ -108,7 +105,7 @@ async fn by_filter(
         work.tell(&id, found.as_deref(), &done);
     };
     match operator.dead_letters().redrive_many(filter, &options, &mut on).await {
-        Ok(_) => End::Whole,
+        Ok(()) => End::Whole,
         Err(error) => End::Stopped(error),
     }
 }
@@ -127,14 +124,9 @@ async fn by_id(
     };
     let mut work = Work::new(verb, manner.json, manner.dry_run);
     let each = async {
-        let mut turns = manner.rate.map(|rate| interval(Duration::from_secs(1) / rate));
-        if let Some(turns) = &mut turns {
-            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        let mut pace = Pace::new(manner.rate);
         for id in ids {
-            if let Some(turns) = &mut turns {
-                turns.tick().await;
-            }
+            pace.step().await;
             if stop.was_asked() {
                 return End::Interrupted;
             }
@@ -150,10 +142,8 @@ async fn by_id(
 async fn one(going: &SetGoing, id: &RelayId, again: Again, dry_run: bool) -> Done {
     if dry_run {
         return match going.store.find(id, going.ambient.now()).await {
-            Ok(Some(found)) => match found.state.phase.status() {
-                status if status.after(again.event()).is_some() => Done::Counted,
-                status => Done::Refused(status),
-            },
+            Ok(Some(found)) if can_go(&found.state, again) => Done::Counted,
+            Ok(Some(found)) => Done::Refused(found.state.phase.status()),
             Ok(None) => Done::Unknown,
             Err(error) => Done::Failed(error),
         };

@@ -12,6 +12,7 @@ use relay_core::headers::Headers;
 use relay_worker::sender::{Lookup, SystemLookup, preflight};
 use serde_json::{Value, json};
 
+use crate::terminal::{indented, line};
 use crate::{Failure, REFUSED};
 
 #[derive(Args)]
@@ -86,12 +87,12 @@ fn print(arguments: &Arguments, judgement: &Judgement) {
             "addresses": addresses,
             "reasons": judgement.refusals,
         });
-        println!("{answer:#}");
+        line(&indented(&answer));
     } else if allowed {
         let addresses: Vec<String> = judgement.addresses.iter().map(ToString::to_string).collect();
-        println!("allowed: would connect to {}", addresses.join(" or "));
+        line(&format!("allowed: would connect to {}", addresses.join(" or ")));
     } else {
-        judgement.refusals.iter().for_each(|reason| println!("refused: {reason}"));
+        judgement.refusals.iter().for_each(|reason| line(&format!("refused: {reason}")));
     }
 }
 

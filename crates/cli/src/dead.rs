@@ -4,15 +4,16 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use relay_core::lifecycle::Phase;
-use relay_core::ports::Found;
+use relay_operate::Listed;
+use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
 use crate::document::document;
 use crate::filter::{FilterArguments, relay_id};
 use crate::interrupt::Stop;
 use crate::show::told;
-use crate::terminal::{line, table};
-use crate::{Failure, REFUSED};
+use crate::terminal::{compact, indented, line, note, table};
+use crate::{Failure, REFUSED, SOME_FAILED};
 
 /// Dead letters listed if nothing else is asked for: more than a person reads, and a second's work.
 const LISTED: usize = 100;
@@ -69,39 +70,66 @@ async fn list(arguments: ListArguments) -> Result<ExitCode, Failure> {
     let has_more = listed.len() > arguments.limit;
     listed.truncate(arguments.limit);
     if arguments.json {
-        listed.iter().for_each(|found| line(&document(found).to_string()));
+        listed.iter().for_each(|listed| line(&compact(&entry(listed))));
     } else if !listed.is_empty() {
         line(&told_as_table(&listed));
     }
     if listed.is_empty() {
-        eprintln!("relay: no dead letters");
+        note("no dead letters");
     }
     if has_more {
-        eprintln!("relay: there are more; --limit shows more of them");
+        note("there are more; --limit shows more of them");
     }
-    Ok(ExitCode::SUCCESS)
+    let unreadable: Vec<_> =
+        listed.iter().filter_map(|listed| listed.found.as_ref().err()).collect();
+    let Some(first) = unreadable.first() else { return Ok(ExitCode::SUCCESS) };
+    let count = unreadable.len();
+    note(&format!("{count} cannot be read, and may be none that was asked for: {first}"));
+    Ok(ExitCode::from(SOME_FAILED))
+}
+
+/// One dead letter as JSON; of one that cannot be read, what is known.
+fn entry(listed: &Listed) -> Value {
+    let mut entry = match &listed.found {
+        Ok(found) => document(found),
+        Err(error) => json!({"id": listed.id.as_str(), "error": error.to_string()}),
+    };
+    entry["diedAt"] = json!(listed.at.to_string());
+    entry
 }
 
 async fn show(arguments: ShowArguments) -> Result<ExitCode, Failure> {
     let id = relay_id(&arguments.id, arguments.sender_id.as_deref())?;
     let operator = arguments.deployment.connect(&Stop::default()).await?;
     let Some(found) = operator.store.find(&id, operator.going.ambient.now()).await? else {
-        eprintln!("relay: {id}: there is no such message, or not any more");
+        note(&format!("{id}: there is no such message, or not any more"));
         return Ok(ExitCode::from(REFUSED));
     };
     let document = document(&found);
     if arguments.json {
-        line(&format!("{document:#}"));
+        line(&indented(&document));
     } else {
         line(told(&document).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn told_as_table(listed: &[Found]) -> String {
+fn told_as_table(listed: &[Listed]) -> String {
     let head = ["ID", "SINCE", "REASON", "ATTEMPTS", "DESTINATION", "LAST OUTCOME"];
     let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(listed.iter().map(|Found { message, state }| {
+    rows.extend(listed.iter().map(|Listed { id, at, found }| {
+        let (id, at) = (id.to_string(), at.to_string());
+        let Ok(found) = found else {
+            return [
+                id,
+                at,
+                "(unreadable)".to_owned(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ];
+        };
+        let (message, state) = (&found.message, &found.state);
         let reason = match &state.phase {
             Phase::Dead { reason, .. } => reason.as_str(),
             Phase::Pending
@@ -113,8 +141,8 @@ fn told_as_table(listed: &[Found]) -> String {
         };
         let last = state.outcomes.last();
         [
-            message.id.to_string(),
-            state.updated_at.to_string(),
+            id,
+            at,
             reason.to_owned(),
             state.attempts.to_string(),
             message.target.destination(),
@@ -128,6 +156,7 @@ fn told_as_table(listed: &[Found]) -> String {
 mod tests {
     use relay_core::lifecycle::State;
     use relay_core::outcome::DeadReason;
+    use relay_core::ports::{Found, PortError};
     use relay_testkit::sample;
 
     use super::*;
@@ -138,9 +167,19 @@ mod tests {
         let mut state = State::unwritten(message.first_life(), sample::at(5));
         state.phase = Phase::Dead { reason: DeadReason::AttemptsExhausted, buried: true };
         (state.attempts, state.outcomes) = (3, vec![sample::attempt(3, 503)]);
-        let found = Found { message, state };
+        let (id, at) = (message.id.clone(), sample::at(4));
+        let error = PortError::Corrupt { action: "finding a message", reason: "torn".to_owned() };
+        let unreadable = Listed { id: id.clone(), at, found: Err(error) };
+        let expected = json!({
+            "id": id.as_str(), "diedAt": "2100-01-01T00:00:00.004Z",
+            "error": "finding a message found something unreadable: torn",
+        });
+        assert_eq!(entry(&unreadable), expected);
+        let readable = Listed { id, at, found: Ok(Box::new(Found { message, state })) };
+        assert_eq!(entry(&readable)["diedAt"], "2100-01-01T00:00:00.004Z");
         expect_test::expect![[r#"
             ID                                    SINCE                     REASON              ATTEMPTS  DESTINATION              LAST OUTCOME
-            msg_dg3cn3dpmrcqfjay5af5mlfrmjv7kkdm  2100-01-01T00:00:00.005Z  attempts_exhausted  3         https://api.example.com  attempt 3: status 503 after 12 ms"#]].assert_eq(&told_as_table(&[found]));
+            msg_dg3cn3dpmrcqfjay5af5mlfrmjv7kkdm  2100-01-01T00:00:00.004Z  attempts_exhausted  3         https://api.example.com  attempt 3: status 503 after 12 ms
+            msg_dg3cn3dpmrcqfjay5af5mlfrmjv7kkdm  2100-01-01T00:00:00.004Z  (unreadable)"#]].assert_eq(&told_as_table(&[readable, unreadable]));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::api::Api;
-use crate::terminal::{line, printable};
+use crate::terminal::{indented, line, printable};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let answer = arguments.api.get(&path(&arguments.host)).await?;
     if arguments.json {
-        line(&format!("{answer:#}"));
+        line(&indented(&answer));
     } else {
         answer["destinations"].as_array().into_iter().flatten().for_each(|one| line(&told(one)));
     }

@@ -11,6 +11,9 @@ use relay_operate::DeadFilter;
 
 use crate::Failure;
 
+/// Most messages a second that can be asked for: more than eight at a time get through.
+const RATE_MAX: u32 = 1000;
+
 /// Which dead letters are meant.
 #[derive(Args, Default)]
 pub(crate) struct FilterArguments {
@@ -44,11 +47,16 @@ impl FilterArguments {
     /// The filter at `now`.
     pub(crate) fn filter(&self, now: Timestamp) -> Result<DeadFilter, Failure> {
         let sender_id = self.sender_id.as_deref().map(SenderId::parse).transpose();
+        let from = self.from.or_else(|| self.since.map(|since| now.minus(since)));
+        if from.zip(self.until).is_some_and(|(from, until)| from >= until) {
+            let text = "--until must be later than --from, or than --since goes back";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         Ok(DeadFilter {
             reason: self.reason,
             destination: self.destination.clone(),
             sender_id: sender_id.map_err(|error| usage(&error))?,
-            from: self.from.or_else(|| self.since.map(|since| now.minus(since))),
+            from,
             until: self.until,
         })
     }
@@ -93,6 +101,12 @@ fn destination(text: &str) -> Result<String, String> {
 fn time(text: &str) -> Result<Timestamp, String> {
     let expected = "must be RFC 3339, such as 2026-11-21T05:00:00Z";
     Timestamp::parse_rfc3339(text).map_err(|_| expected.to_owned())
+}
+
+/// How many messages a second: beyond the limit there is no point in one.
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=RATE_MAX).contains(rate));
+    rate.ok_or_else(|| format!("must be a whole number from 1 to {RATE_MAX}"))
 }
 
 /// A number of seconds, minutes, hours or days.
@@ -142,6 +156,23 @@ mod tests {
         assert!(arguments.is_more_than_a_sender());
         let wrong = FilterArguments { sender_id: Some("a b".to_owned()), ..arguments };
         assert!(matches!(wrong.filter(now), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_span_of_time_ends_after_it_begins() {
+        let now = Timestamp::from_millis(10_000_000);
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        for (from, since, until, is_one) in [
+            (at(5), None, at(6), true),
+            (at(5), None, at(5), false),
+            (at(6), None, at(5), false),
+            (None, span("2h").ok(), at(2_800_001), true),
+            (None, span("2h").ok(), at(2_800_000), false),
+            (None, None, at(1), true),
+        ] {
+            let arguments = FilterArguments { from, since, until, ..FilterArguments::default() };
+            assert_eq!(arguments.filter(now).is_ok(), is_one, "{from:?} {since:?} {until:?}");
+        }
     }
 
     #[test]

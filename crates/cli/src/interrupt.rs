@@ -17,19 +17,40 @@ use relay_core::time::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Failure;
+use crate::terminal::note;
 
 /// Whether to begin anything more. Copies share it.
 #[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<Flags>);
+
+#[derive(Default)]
+struct Flags {
+    asked: AtomicBool,
+    kept: AtomicBool,
+}
 
 impl Stop {
     /// Whether it was asked for.
     pub(crate) fn was_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether something was kept from being found by it; otherwise it came too late to interrupt anything.
+    pub(crate) fn kept_something(&self) -> bool {
+        self.0.kept.load(Ordering::Relaxed)
     }
 
     fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is looked for now is to be kept from whoever looks.
+    fn keeps(&self) -> bool {
+        let keeps = self.was_asked();
+        if keeps {
+            self.0.kept.store(true, Ordering::Relaxed);
+        }
+        keeps
     }
 
     /// Does the work until it is done or was interrupted twice, in which case nothing comes back.
@@ -44,7 +65,7 @@ impl Stop {
         let told_twice = async {
             next(&mut interrupts, &mut terminations).await;
             self.ask();
-            eprintln!("relay: finishing what is at hand (Ctrl-C again ends at once)");
+            note("finishing what is at hand (Ctrl-C again ends at once)");
             next(&mut interrupts, &mut terminations).await;
         };
         tokio::select! {
@@ -72,7 +93,7 @@ pub(crate) struct Stoppable<P> {
 #[async_trait]
 impl<P: Store> Store for Stoppable<P> {
     async fn find(&self, id: &RelayId, now: Timestamp) -> Result<Option<Found>, PortError> {
-        if self.stop.was_asked() { Ok(None) } else { self.port.find(id, now).await }
+        if self.stop.keeps() { Ok(None) } else { self.port.find(id, now).await }
     }
 
     async fn begin_again(
@@ -140,14 +161,14 @@ impl<P: Ledger> Ledger for Stoppable<P> {
         until: Timestamp,
         after: Option<&Cursor>,
     ) -> Result<Page<DeadEntry>, PortError> {
-        if self.stop.was_asked() {
+        if self.stop.keeps() {
             return Ok(Page { items: Vec::new(), next: None });
         }
         self.port.dead(shard, wanted, from, until, after).await
     }
 
     async fn unfinished(&self, after: Option<&Cursor>) -> Result<Page<RelayId>, PortError> {
-        if self.stop.was_asked() {
+        if self.stop.keeps() {
             return Ok(Page { items: Vec::new(), next: None });
         }
         self.port.unfinished(after).await
@@ -159,7 +180,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::process::Command;
 
-    use relay_testkit::{MemoryStore, sample};
+    use relay_operate::{DeadFilter, DeadLetters, RedriveOptions, SetGoing};
+    use relay_testkit::{ManualClock, MemoryQueue, MemoryStore, TestAmbient, sample};
+
+    use crate::work::End;
 
     use super::*;
 
@@ -192,6 +216,42 @@ mod tests {
         let stoppable = Stoppable { port, stop: stop.clone() };
         assert!(stoppable.find(&message.id, sample::START).await.unwrap().is_some());
         stop.ask();
+        assert!(!stop.kept_something(), "asked when all was found");
         assert_eq!(stoppable.find(&message.id, sample::START).await.unwrap(), None);
+        assert!(stop.kept_something());
+    }
+
+    /// How a redrive of two times `half` dead letters ends when the stop is asked for as the given one is told of.
+    async fn ended(asked_at: usize, half: usize) -> End {
+        let (port, stop) = (MemoryStore::new(), Stop::default());
+        let ambient = Arc::new(TestAmbient::new(ManualClock::starting_at(sample::at(9)), 1));
+        let queue = Arc::new(MemoryQueue::new(ManualClock::starting_at(sample::at(9))));
+        for number in 0..half * 2 {
+            let message = sample::message(&format!("m-{number}"), 1);
+            port.record(&message, sample::START).await.unwrap();
+            let life = message.first_life();
+            port.give_up(&message.id, &life, DeadReason::Gone, sample::START).await.unwrap();
+        }
+        let stoppable = Arc::new(Stoppable { port, stop: stop.clone() });
+        let going = SetGoing { store: stoppable.clone(), queue, ambient };
+        let dead = DeadLetters { ledger: stoppable, going };
+        let mut told = 0;
+        let mut on = |_| {
+            told += 1;
+            if told == asked_at {
+                stop.ask();
+            }
+        };
+        let (all, options) = (DeadFilter::default(), RedriveOptions::default());
+        dead.redrive_many(&all, &options, &mut on).await.unwrap();
+        End::of(Some(End::Whole), &stop)
+    }
+
+    #[tokio::test]
+    async fn a_stop_that_comes_when_all_is_done_interrupts_nothing() {
+        // Eight are at hand at once.
+        assert!(matches!(ended(16, 8).await, End::Whole));
+        assert!(matches!(ended(8, 8).await, End::Interrupted));
+        assert!(matches!(ended(17, 8).await, End::Whole));
     }
 }

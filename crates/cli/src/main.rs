@@ -22,6 +22,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use relay_core::ports::PortError;
 
+use crate::terminal::{not_written, note};
+
 /// Exit code for wrong usage, which is clap's own too.
 const USAGE: u8 = 2;
 /// Exit code when a target or a message is refused: it is not one for which this can be done.
@@ -83,10 +85,15 @@ async fn main() -> ExitCode {
         Command::Resend(arguments) => again::resend(arguments).await,
         Command::Recover(arguments) => recover::run(arguments).await,
     };
-    done.unwrap_or_else(|failure| {
-        eprintln!("relay: {failure}");
+    let code = done.unwrap_or_else(|failure| {
+        note(&failure.to_string());
         failure.exit_code()
-    })
+    });
+    if let Some(reason) = not_written() {
+        note(&format!("standard output cannot be written: {reason}"));
+        return ExitCode::FAILURE;
+    }
+    code
 }
 
 /// Why a command did not do what it was asked to.

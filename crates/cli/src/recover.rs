@@ -9,7 +9,7 @@ use relay_operate::{RecoverOptions, Recovered};
 
 use crate::Failure;
 use crate::deployment::{Deployment, Operator};
-use crate::filter::span;
+use crate::filter::{rate, span};
 use crate::interrupt::Stop;
 use crate::work::{Done, End, Work};
 
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SPAN", value_parser = span, default_value = "1h")]
     older_than: Duration,
     /// At most so many messages a second; as fast as the services take them if absent.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
     rate: Option<u32>,
     /// Send nothing; count what would be sent.
     #[arg(long)]
@@ -36,8 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let operator = arguments.deployment.connect(&stop).await?;
     let mut work = Work::new("sent to the queue", arguments.json, arguments.dry_run);
     let end = stop.around(all(&operator, &arguments, &mut work)).await?;
-    let end = end.unwrap_or(End::Interrupted);
-    Ok(work.end(&if stop.was_asked() { End::Interrupted } else { end }))
+    Ok(work.end(&End::of(end, &stop)))
 }
 
 async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End {
@@ -56,7 +55,7 @@ async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End
         work.tell(&id, found.as_deref(), &done);
     };
     match operator.recover().recover(&options, &mut on).await {
-        Ok(_) => End::Whole,
+        Ok(()) => End::Whole,
         Err(error) => End::Stopped(error),
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::api::{Api, put};
+use crate::terminal::{indented, line};
 
 /// Requests above this go by upload: 5.5 MiB, measured as Lambda is given them, which is as a JSON
 /// string in an event of at most 6,291,456 bytes. The other half MiB is for the rest of the event.
@@ -58,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         None => message_of(&arguments).await?,
     };
     let accepted = arguments.api.post("/v1/messages", request).await?;
-    println!("{accepted:#}");
+    line(&indented(&accepted));
     Ok(ExitCode::SUCCESS)
 }
 

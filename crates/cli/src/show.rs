@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::Failure;
 use crate::api::Api;
 use crate::filter::relay_id;
-use crate::terminal::{line, printable};
+use crate::terminal::{indented, line, printable};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let include = if arguments.body { "?include=body" } else { "" };
     let message = arguments.api.get(&format!("/v1/messages/{id}{include}")).await?;
     if arguments.json {
-        line(&format!("{message:#}"));
+        line(&indented(&message));
     } else {
         line(told(&message).trim_end());
     }
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 /// The message in a few lines: its state first, then what led there.
 pub(crate) fn told(message: &Value) -> String {
     let text = |field: &str| match &message[field] {
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         Value::Null => String::new(),
         other => other.to_string(),
     };
@@ -116,6 +116,12 @@ mod tests {
             attempt 2  t2  timeout  10000 ms  
         "#]]
         .assert_eq(&told(&message));
+    }
+
+    #[test]
+    fn a_body_is_told_without_what_a_terminal_acts_on() {
+        let message = serde_json::json!({"id": "msg_a", "body": "a\u{1b}[2J\nb\u{202e}"});
+        assert!(told(&message).ends_with("\nbody: a\\u{1b}[2J\\nb\\u{202e}\n"));
     }
 
     #[test]

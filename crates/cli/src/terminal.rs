@@ -1,6 +1,12 @@
 //! What may go to a terminal, and how a table looks there.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Why standard output could not be written, if it could not.
+static NOT_WRITTEN: OnceLock<String> = OnceLock::new();
 
 /// The text without what a terminal would act on: a target or a client chose it.
 pub(crate) fn printable(text: &str) -> String {
@@ -19,9 +25,49 @@ fn is_acted_on(character: char) -> bool {
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Prints a line. A reader that has gone away (`| head`) is no error, and no reason to stop the work.
+/// Prints a line of the result. A reader that has gone away (`| head`) is no error, a full disk is one; neither
+/// is a reason to stop the work.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    // A newline flushes, so nothing fails later.
+    if let Err(error) = writeln!(std::io::stdout(), "{text}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = NOT_WRITTEN.set(error.to_string());
+    }
+}
+
+/// Why a line of the result was not written, if one was not.
+pub(crate) fn not_written() -> Option<&'static str> {
+    NOT_WRITTEN.get().map(String::as_str)
+}
+
+/// Tells people something beside the result. If they cannot be told, the work goes on all the same.
+pub(crate) fn note(text: &str) {
+    let text: Vec<String> = text.lines().map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "relay: {}", text.join("\n"));
+}
+
+/// The JSON on one line, with everything escaped that a terminal would act on. It means the same.
+pub(crate) fn compact(value: &Value) -> String {
+    escaped(&value.to_string())
+}
+
+/// The same in many lines.
+pub(crate) fn indented(value: &Value) -> String {
+    escaped(&format!("{value:#}"))
+}
+
+/// JSON has control characters and the like within its strings only, but for its own line ends.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character != '\n' && is_acted_on(character) {
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// Lines with their cells under each other. The first is the head.
@@ -47,6 +93,16 @@ mod tests {
     #[test]
     fn what_a_terminal_acts_on_is_written_out() {
         assert_eq!(printable("a\u{1b}[2J\r\nä\u{202e}"), "a\\u{1b}[2J\\r\\nä\\u{202e}");
+    }
+
+    #[test]
+    fn json_means_the_same_without_what_a_terminal_acts_on() {
+        let value = serde_json::json!({"a": "\u{7f}\u{9b}2J\u{202e}\u{1b}\n", "b": [1]});
+        assert_eq!(compact(&value), r#"{"a":"\u007f\u009b2J\u202e\u001b\n","b":[1]}"#);
+        for text in [compact(&value), indented(&value)] {
+            assert!(!text.chars().any(|one| one != '\n' && is_acted_on(one)), "{text}");
+            assert_eq!(serde_json::from_str::<Value>(&text).ok().as_ref(), Some(&value));
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use relay_core::ports::{Found, PortError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::terminal::{line, table};
+use crate::interrupt::Stop;
+use crate::terminal::{compact, line, note, table};
 use crate::{INTERRUPTED, REFUSED, SOME_FAILED};
 
 /// How often progress is told: a person looks up now and then, and a log is not to be filled.
@@ -64,6 +65,14 @@ pub(crate) enum End {
     Stopped(PortError),
 }
 
+impl End {
+    /// How work ended around which a stop may have been asked for: it came to `end`, or was cut off.
+    pub(crate) fn of(end: Option<Self>, stop: &Stop) -> Self {
+        // A stop that kept nothing from being found came when everything was at hand.
+        end.filter(|_| !stop.kept_something()).unwrap_or(Self::Interrupted)
+    }
+}
+
 impl Work {
     /// Nothing done so far.
     pub(crate) fn new(verb: &'static str, json: bool, dry_run: bool) -> Self {
@@ -99,23 +108,23 @@ impl Work {
             *self.kinds.entry(kind).or_default() += 1;
         }
         if self.json {
-            line(&told(id, found, done).to_string());
+            line(&compact(&told(id, found, done)));
         }
         if let Some(reason) = trouble(done)
             && self.refused + self.unknown + self.failed <= NAMED_MAX
         {
-            eprintln!("relay: {id}: {reason}");
+            note(&format!("{id}: {reason}"));
         }
         if self.told_at.elapsed() >= PROGRESS_EVERY {
             self.told_at = Instant::now();
-            eprintln!("relay: so far {}", self.totals());
+            note(&format!("so far {}", self.totals()));
         }
     }
 
     /// Tells what it came to.
     pub(crate) fn end(self, end: &End) -> ExitCode {
         if self.json {
-            line(&self.document(end).to_string());
+            line(&compact(&self.document(end)));
         } else {
             if self.dry_run && !self.kinds.is_empty() {
                 line(&self.told_kinds());
@@ -124,11 +133,11 @@ impl Work {
         }
         match end {
             End::Stopped(error) => {
-                eprintln!("relay: stopped: {error}\nhint: it is safe to run this again");
+                note(&format!("stopped: {error}\nhint: it is safe to run this again"));
                 ExitCode::FAILURE
             }
             End::Interrupted => {
-                eprintln!("relay: interrupted; it is safe to run this again");
+                note("interrupted; it is safe to run this again");
                 ExitCode::from(INTERRUPTED)
             }
             End::Whole if self.failed > 0 => ExitCode::from(SOME_FAILED),
@@ -157,15 +166,19 @@ impl Work {
     }
 
     fn document(&self, end: &End) -> Value {
-        let end = match end {
-            End::Whole => "whole",
-            End::Interrupted => "interrupted",
-            End::Stopped(_) => "stopped",
+        let (end, error) = match end {
+            End::Whole => ("whole", None),
+            End::Interrupted => ("interrupted", None),
+            End::Stopped(error) => ("stopped", Some(error.to_string())),
         };
-        json!({ "totals": {
+        let mut document = json!({ "totals": {
             "end": end, "dryRun": self.dry_run, "counted": self.counted, "sent": self.sent,
             "movedOn": self.moved_on, "refused": self.refused, "notFound": self.unknown, "failed": self.failed,
-        } })
+        } });
+        if let Some(error) = error {
+            document["totals"]["error"] = json!(error);
+        }
+        document
     }
 
     /// What a dry run found: the most frequent kinds first.
@@ -225,5 +238,20 @@ fn trouble(done: &Done) -> Option<String> {
         Done::Refused(status) => Some(format!("left alone: it is {}", status.as_str())),
         Done::Unknown => Some("there is no such message, or not any more".to_owned()),
         Done::Failed(error) => Some(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_say_why_the_work_stopped() {
+        let work = Work::new("redriven", true, false);
+        let error = PortError::Unavailable { action: "sending", reason: "refused".to_owned() };
+        let document = work.document(&End::Stopped(error));
+        assert_eq!(document["totals"]["error"], "sending failed: refused");
+        assert_eq!(document["totals"]["end"], "stopped");
+        assert_eq!(work.document(&End::Whole)["totals"].get("error"), None);
     }
 }

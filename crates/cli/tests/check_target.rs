@@ -1,7 +1,7 @@
 //! `relay check-target` as an operator runs it. No name is asked for that is not given.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn check(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_relay"))
@@ -21,6 +21,24 @@ fn a_public_target_is_allowed() {
         (code, told.as_str()),
         (0, "allowed: would connect to 8.8.8.8:443 or 1.1.1.1:443\n")
     );
+}
+
+/// A reader that has gone away is no error, a result that could not be written is one.
+#[test]
+fn a_result_that_is_not_written_is_an_error() {
+    let (read, gone) = std::io::pipe().unwrap();
+    drop(read);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (stdout, expected) in [(Stdio::from(full), 1), (Stdio::from(gone), 0)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_relay"))
+            .args(["check-target", "https://hooks.example/", "--resolve", "hooks.example=8.8.8.8"])
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{told}");
+        assert_eq!(told.contains("standard output cannot be written"), expected == 1, "{told}");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ async fn set_going(
         queue: ports.queue.clone(),
         ambient: ports.ambient.clone(),
     };
-    let generation = match set_going.again(id, again).await {
+    let generation = match set_going.again_from(&found, again).await {
         Ok(Gone::Again(generation)) => generation,
         Ok(Gone::Refused(status)) => return Err(conflict(status, again).about(facts)),
         Ok(Gone::Unknown) => return Err(no_message().about(facts)),
@@ -155,8 +155,8 @@ fn conflict(status: Status, again: Again) -> Problem {
 fn stopped(error: PortError, again: Again) -> Problem {
     let problem = Problem::from(error);
     let more = match again {
-        // Once it is in the queue it is not DEAD, so a repetition is refused.
-        Again::Redrive => "",
+        // A repetition is refused, unless the message has died of the redrive in between.
+        Again::Redrive => "; a message that died again in between goes once more",
         Again::Resend => "; a message that was delivered in between goes once more",
     };
     Problem { detail: format!("{}{more}", problem.detail), ..problem }

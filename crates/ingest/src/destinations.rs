@@ -1,5 +1,5 @@
 //! `GET /v1/destinations/{host}`: how the circuit breakers of a host stand, and why. Reads them, and can do
-//! nothing to them.
+//! nothing to them. One that cannot be read is shown as what workers take it for: closed.
 
 use std::sync::Arc;
 

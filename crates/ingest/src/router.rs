@@ -16,11 +16,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::accept::{Accept, Ports};
 use crate::codes::Code;
 use crate::destinations::get_destination;
-use crate::{again, handlers};
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::request::REQUEST_BYTES_MAX;
 use crate::submission::Rules;
+use crate::{again, handlers};
 
 /// What the routes share.
 pub(crate) struct App {

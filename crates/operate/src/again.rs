@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relay_core::envelope::Envelope;
 use relay_core::identity::{Generation, RelayId};
-use relay_core::lifecycle::{Again, Life, Status};
+use relay_core::lifecycle::{Again, Life, State, Status};
 use relay_core::message::Message;
 use relay_core::ports::{Ambient, Begun, Found, PortError, Queue, Store};
 
@@ -37,6 +37,17 @@ pub enum Gone {
 #[error("the message could not be set going: {0}")]
 pub struct Stopped(#[from] pub PortError);
 
+/// Whether a message in this state can be set going: what it begins next, or what an earlier try began and
+/// did not finish.
+pub fn can_go(state: &State, again: Again) -> bool {
+    is_half_done(state) || state.phase.status().after(again.event()).is_some()
+}
+
+/// Whether somebody began to set it going and is not known to have sent it.
+fn is_half_done(state: &State) -> bool {
+    state.phase.status() == Status::Pending && state.life.generation > Generation::default()
+}
+
 impl SetGoing {
     /// Sets the message going again in its next generation. One that is PENDING because an earlier try
     /// stopped half-way is sent to the queue in the generation it is in (F22).
@@ -57,7 +68,7 @@ impl SetGoing {
     pub async fn again_from(&self, found: &Found, again: Again) -> Result<Gone, Stopped> {
         let Found { message, state } = found;
         let (life, status) = (&state.life, state.phase.status());
-        if status == Status::Pending && life.generation > Generation::default() {
+        if is_half_done(state) {
             return self.send(message, life).await;
         }
         match self.store.begin_again(&message.id, life, again, self.ambient.now()).await? {

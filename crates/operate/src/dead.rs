@@ -14,12 +14,11 @@ use tokio::sync::Mutex;
 use crate::again::{Gone, SetGoing, Stopped};
 use crate::merge::Merge;
 use crate::pace::Pace;
+use crate::patience::Patience;
 
 /// Messages that are looked at, or set going, at the same time: enough to hide the way to the services and
 /// back, few enough to leave them to the messages under way.
 pub(crate) const AT_ONCE: usize = 8;
-/// Failures without a success between them after which going on is pointless: the services are down.
-pub(crate) const FAILURES_IN_A_ROW_MAX: usize = 16;
 
 /// Which dead letters are meant: those for which everything that is given holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +46,17 @@ pub struct RedriveOptions {
     pub per_second: Option<u32>,
 }
 
+/// A dead letter that the filter took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The message.
+    pub id: RelayId,
+    /// When it died.
+    pub at: Timestamp,
+    /// How it stands, or why that cannot be read.
+    pub found: Result<Box<Found>, PortError>,
+}
+
 /// A dead letter that the filter took, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redriven {
@@ -71,27 +81,13 @@ pub enum RedriveOutcome {
     Failed(PortError),
 }
 
-/// What became of all of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RedriveTotals {
-    /// Taken by the filter.
-    pub matched: u64,
-    /// Set going.
-    pub redriven: u64,
-    /// Left to somebody who was faster.
-    pub moved_on: u64,
-    /// Not set going, or not known to be.
-    pub failed: u64,
-}
-
-impl RedriveTotals {
-    const fn count(&mut self, outcome: &RedriveOutcome) {
-        self.matched += 1;
-        match outcome {
-            RedriveOutcome::Counted => {}
-            RedriveOutcome::Again(_) => self.redriven += 1,
-            RedriveOutcome::MovedOn(_) => self.moved_on += 1,
-            RedriveOutcome::Failed(_) => self.failed += 1,
+impl Redriven {
+    const fn ended(&self) -> Result<(), &PortError> {
+        match &self.outcome {
+            RedriveOutcome::Failed(error) => Err(error),
+            RedriveOutcome::Counted | RedriveOutcome::Again(_) | RedriveOutcome::MovedOn(_) => {
+                Ok(())
+            }
         }
     }
 }
@@ -111,6 +107,8 @@ impl DeadFilter {
             Standing::Dead { reason, .. } => self.reason.is_none_or(|wanted| wanted == reason),
             // Whoever set it going, or the reconciler, finishes that.
             Standing::SetGoing => false,
+            // It may be meant: its record decides, or cannot be read either, and then it is told of.
+            Standing::Unreadable => true,
         }
     }
 
@@ -141,7 +139,8 @@ impl DeadFilter {
 }
 
 impl DeadLetters {
-    /// The newest `limit` dead letters that the filter takes, the newest first.
+    /// The newest `limit` dead letters that the filter takes, the newest first. One whose record cannot be
+    /// read may be meant, and is among them.
     ///
     /// # Errors
     /// When a port does not answer.
@@ -149,7 +148,7 @@ impl DeadLetters {
         &self,
         filter: &DeadFilter,
         limit: usize,
-    ) -> Result<Vec<Found>, PortError> {
+    ) -> Result<Vec<Listed>, PortError> {
         let now = self.going.ambient.now();
         let mut entries = filter.entries(&*self.ledger, DeadWanted::NewestFirst, now);
         let mut listed = Vec::new();
@@ -158,9 +157,15 @@ impl DeadLetters {
             if some.is_empty() {
                 break;
             }
-            let found = some.iter().map(|entry| self.going.store.find(&entry.id, now));
-            for found in join_all(found).await {
-                listed.extend(found?.filter(|found| filter.takes(found)));
+            let found = join_all(some.iter().map(|entry| self.going.store.find(&entry.id, now)));
+            for (DeadEntry { id, at, .. }, found) in some.iter().zip(found.await) {
+                let found = match found {
+                    Ok(Some(found)) if filter.takes(&found) => Ok(Box::new(found)),
+                    Ok(_) => continue,
+                    Err(error @ PortError::Corrupt { .. }) => Err(error),
+                    Err(error @ PortError::Unavailable { .. }) => return Err(error),
+                };
+                listed.push(Listed { id: id.clone(), at: *at, found });
             }
         }
         listed.truncate(limit);
@@ -178,34 +183,23 @@ impl DeadLetters {
         filter: &DeadFilter,
         options: &RedriveOptions,
         on: &mut (dyn FnMut(Redriven) + Send),
-    ) -> Result<RedriveTotals, PortError> {
+    ) -> Result<(), PortError> {
         let begun_at = self.going.ambient.now();
         let mut entries = filter.entries(&*self.ledger, DeadWanted::OldestFirst, begun_at);
         let pace = Mutex::new(Pace::new(options.per_second));
-        let mut totals = RedriveTotals::default();
-        let mut failures = 0;
+        let mut patience = Patience::default();
         loop {
             let some = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
             if some.is_empty() {
-                return Ok(totals);
+                return Ok(());
             }
             let done =
                 some.iter().map(|entry| self.redrive(entry, filter, options, &pace, begun_at));
-            for redriven in join_all(done).await.into_iter().flatten() {
-                totals.count(&redriven.outcome);
-                let failure = match &redriven.outcome {
-                    RedriveOutcome::Failed(error) => Some(error.clone()),
-                    RedriveOutcome::Counted
-                    | RedriveOutcome::Again(_)
-                    | RedriveOutcome::MovedOn(_) => None,
-                };
-                on(redriven);
-                match failure {
-                    Some(error) if failures + 1 >= FAILURES_IN_A_ROW_MAX => return Err(error),
-                    Some(_) => failures += 1,
-                    None => failures = 0,
-                }
+            for redriven in join_all(done).await {
+                patience.note(redriven.as_ref().map_or(Ok(()), Redriven::ended));
+                redriven.map(&mut *on);
             }
+            patience.check()?;
         }
     }
 

@@ -7,11 +7,13 @@ pub mod again;
 pub mod dead;
 mod merge;
 mod pace;
+mod patience;
 mod reconcile;
 pub mod recover;
 pub mod run;
 
-pub use again::{Gone, SetGoing, Stopped};
-pub use dead::{DeadFilter, DeadLetters, RedriveOptions, RedriveTotals, Redriven};
+pub use again::{Gone, SetGoing, Stopped, can_go};
+pub use dead::{DeadFilter, DeadLetters, Listed, RedriveOptions, Redriven};
+pub use pace::Pace;
 pub use reconcile::{Reconciler, ReconcilerPorts, Report};
-pub use recover::{Recover, RecoverOptions, RecoverTotals, Recovered};
+pub use recover::{Recover, RecoverOptions, Recovered};

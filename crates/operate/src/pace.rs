@@ -5,21 +5,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A rate. The first step is free; each further one waits for its turn.
-pub(crate) struct Pace {
+#[derive(Debug)]
+pub struct Pace {
     interval: Option<Duration>,
     next: Instant,
 }
 
 impl Pace {
     /// So many steps a second; as many as come if nothing is given.
-    pub(crate) fn new(per_second: Option<u32>) -> Self {
+    pub fn new(per_second: Option<u32>) -> Self {
         let interval = per_second.map(|rate| Duration::from_secs(1) / rate.max(1));
         Self { interval, next: Instant::now() }
     }
 
     /// Waits for the next turn. Turns that were missed are not made up for: a stall is followed by no
     /// burst.
-    pub(crate) async fn step(&mut self) {
+    pub async fn step(&mut self) {
         let Some(interval) = self.interval else { return };
         tokio::time::sleep_until(self.next).await;
         self.next = Instant::now().max(self.next) + interval;

@@ -3,6 +3,7 @@
 //!
 //! A copy too many is harmless: claims let one attempt through at a time, and a final message none.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use relay_core::time::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::again::{SetGoing, Stopped};
-use crate::dead::{AT_ONCE, FAILURES_IN_A_ROW_MAX};
+use crate::dead::AT_ONCE;
 use crate::pace::Pace;
+use crate::patience::Patience;
 
 /// What is recovered, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +53,13 @@ pub enum RecoverOutcome {
     Failed(PortError),
 }
 
-/// What became of all of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RecoverTotals {
-    /// Looked at: not known to be final.
-    pub unfinished: u64,
-    /// Of these, overdue.
-    pub overdue: u64,
-    /// Of these, sent to the queue.
-    pub sent: u64,
-    /// Not sent, or not known to be, or not readable.
-    pub failed: u64,
+impl Recovered {
+    const fn ended(&self) -> Result<(), &PortError> {
+        match &self.outcome {
+            RecoverOutcome::Failed(error) => Err(error),
+            RecoverOutcome::Counted | RecoverOutcome::Sent => Ok(()),
+        }
+    }
 }
 
 /// Recovers messages whose queue item was lost.
@@ -83,31 +81,27 @@ impl Recover {
         &self,
         options: &RecoverOptions,
         on: &mut (dyn FnMut(Recovered) + Send),
-    ) -> Result<RecoverTotals, PortError> {
+    ) -> Result<(), PortError> {
         let pace = Mutex::new(Pace::new(options.per_second));
-        let mut totals = RecoverTotals::default();
-        let (mut after, mut last, mut failures) = (None, None, 0);
+        let mut patience = Patience::default();
+        let (mut after, mut before) = (None, HashSet::new());
         loop {
-            let mut page = self.ledger.unfinished(after.as_ref()).await?;
-            // A message on the border of two pages may be on both.
-            page.items.retain(|id| last.as_ref() != Some(id));
-            totals.unfinished += page.items.len() as u64;
-            for some in page.items.chunks(AT_ONCE) {
+            let page = self.ledger.unfinished(after.as_ref()).await?;
+            // A message on the border of two pages may be on both, wherever it stands there.
+            let seen = std::mem::take(&mut before);
+            before.extend(page.items.iter().cloned());
+            let new: Vec<&RelayId> = page.items.iter().filter(|id| !seen.contains(*id)).collect();
+            for some in new.chunks(AT_ONCE) {
                 let done = some.iter().map(|id| self.one(id, options, &pace));
-                for recovered in join_all(done).await.into_iter().flatten() {
-                    let failure = totals.count(&recovered);
-                    on(recovered);
-                    match failure {
-                        Some(error) if failures + 1 >= FAILURES_IN_A_ROW_MAX => return Err(error),
-                        Some(_) => failures += 1,
-                        None => failures = 0,
-                    }
+                for recovered in join_all(done).await {
+                    patience.note(recovered.as_ref().map_or(Ok(()), Recovered::ended));
+                    recovered.map(&mut *on);
                 }
+                patience.check()?;
             }
-            last = page.items.pop().or(last);
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(totals),
+                None => return Ok(()),
             }
         }
     }
@@ -143,22 +137,4 @@ impl Recover {
 
 fn is_overdue(found: &Found, older_than: Duration, now: Timestamp) -> bool {
     overdue_since(&found.state).is_some_and(|since| since.plus(older_than) <= now)
-}
-
-impl RecoverTotals {
-    /// Counts what became of a message; the error, if it failed.
-    fn count(&mut self, recovered: &Recovered) -> Option<PortError> {
-        self.overdue += u64::from(recovered.found.is_some());
-        match &recovered.outcome {
-            RecoverOutcome::Counted => None,
-            RecoverOutcome::Sent => {
-                self.sent += 1;
-                None
-            }
-            RecoverOutcome::Failed(error) => {
-                self.failed += 1;
-                Some(error.clone())
-            }
-        }
-    }
 }

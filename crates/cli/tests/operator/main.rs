@@ -12,4 +12,5 @@ mod function;
 mod receiver;
 mod recovering;
 mod resending;
+mod rights;
 mod stack;

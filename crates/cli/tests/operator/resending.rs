@@ -87,6 +87,12 @@ async fn wrong_usage_and_a_relay_that_is_gone_have_exit_codes_of_their_own() {
         (&["redrive", "msg_x"], "must be msg_"),
         (&["redrive", "--reason", "failed"], "attempts_exhausted"),
         (&["redrive", "--all", "--rate", "0"], "--rate"),
+        (&["redrive", "msg_x", "--rate", "1000000001"], "from 1 to 1000"),
+        (&["recover", "--rate", "1001"], "from 1 to 1000"),
+        (
+            &["dead", "list", "--from", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"],
+            "later than --from",
+        ),
         (&["resend"], "<IDS>"),
         (&["recover", "--older-than", "1w"], "2h"),
         (&["dead", "list", "--since", "1h", "--from", "2026-01-01T00:00:00Z"], "--from"),

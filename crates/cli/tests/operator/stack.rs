@@ -1,6 +1,6 @@
 //! A whole relay on this machine, and the command line beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -134,6 +134,18 @@ impl Relay {
             };
             assert!(within_soon(is_there).await, "not {status} {generation}: {shown}");
         }
+    }
+
+    /// The actions that each caller asked the services for, by its access key id.
+    pub(crate) async fn calls(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let url = format!("{}/_local/calls", self.stack.url());
+        let calls: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        let mut by_caller = BTreeMap::<String, BTreeSet<String>>::new();
+        for call in calls.as_array().unwrap() {
+            let text = |field: &str| call[field].as_str().unwrap().to_owned();
+            by_caller.entry(text("caller")).or_default().insert(text("action"));
+        }
+        by_caller
     }
 
     /// The command line with the file that the relay has written.

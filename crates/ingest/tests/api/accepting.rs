@@ -147,7 +147,8 @@ async fn a_message_that_was_redriven_but_not_sent_is_sent_in_its_new_life() {
     let (id, now) = (&found.message.id, relay.clock.now());
     let reason = DeadReason::AttemptsExhausted;
     relay.store.give_up(id, &found.state.life, reason, now).await.unwrap();
-    let redriven = relay.store.begin_again(id, &found.state.life, Again::Redrive, now).await.unwrap();
+    let redriven =
+        relay.store.begin_again(id, &found.state.life, Again::Redrive, now).await.unwrap();
     let Begun::Pending(life) = redriven else { panic!("a dead message can be redriven") };
     relay.drain();
     let again = relay.post(&message()).await;

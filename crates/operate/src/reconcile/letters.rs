@@ -1,8 +1,8 @@
 //! The half of a run that begins at the dead-letter queue: letters that the queue moved there on its own,
 //! and letters of messages that are not dead any more.
 //!
-//! Letters are hidden from the moment they are received until the run is through with them, and shown again
-//! then: on-call looks into the same queue.
+//! Letters are hidden from the moment they are received until they are compared, which begins when enough are
+//! received: one that is shown again earlier would be received again.
 
 use std::time::Duration;
 
@@ -18,6 +18,11 @@ use super::{AT_ONCE, Reconciler, Run};
 /// Most letters that a run receives. At ten a call and as many to show them again these are 2,000 calls, some
 /// seconds of work and less than a tenth of a cent.
 const RECEIVED_MAX: usize = 10_000;
+/// Most text that a run receives, in bytes, but for one call more: a letter of 256 KiB is billed as four
+/// requests, and its record as 65 reads of 4 KB.
+const RECEIVED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Letters that are shown again, or removed, together as soon as they are compared: eight batches.
+const SHOWN_TOGETHER: usize = 80;
 /// Most letters that the relay itself buried and that a run compares with their records, at some 2 reads each.
 /// Beyond that it takes others each time. Letters that the queue moved are all compared.
 const BURIED_JUDGED_MAX: usize = 1_000;
@@ -52,16 +57,24 @@ impl Reconciler {
         let held = self.receive_letters(run, ends).await;
         let (moved, buried): (Vec<Held>, Vec<Held>) =
             held.into_iter().partition(|held| held.origin() == Some(Origin::MovedByQueue));
-        let buried = self.shuffled(buried);
-        if buried.len() > BURIED_JUDGED_MAX {
-            run.report.unfinished = true;
-        }
+        let buried = self.begun_anywhere(buried);
         let (judged, kept) = buried.split_at(buried.len().min(BURIED_JUDGED_MAX));
-        let (mut over, mut stay) = (Vec::new(), Vec::new());
-        for some in moved.chunks(AT_ONCE).chain(judged.chunks(AT_ONCE)) {
-            self.judge_letters(run, some, &mut over, &mut stay).await;
+        if !kept.is_empty() {
+            run.report.unfinished = true;
+            let kept = kept.iter().map(|held| held.receipt.clone()).collect();
+            self.let_go(run, Vec::new(), kept).await;
         }
-        stay.extend(kept.iter().map(|held| held.receipt.clone()));
+        for some in moved.chunks(SHOWN_TOGETHER).chain(judged.chunks(SHOWN_TOGETHER)) {
+            let (mut over, mut stay) = (Vec::new(), Vec::new());
+            for some in some.chunks(AT_ONCE) {
+                self.judge_letters(run, some, &mut over, &mut stay).await;
+            }
+            self.let_go(run, over, stay).await;
+        }
+    }
+
+    /// Removes the letters that are over, and shows the others again.
+    async fn let_go(&self, run: &mut Run, over: Vec<Receipt>, stay: Vec<Receipt>) {
         if !over.is_empty() {
             let removed = self.ports.letters.delete(&over).await;
             if removed.is_ok() {
@@ -78,10 +91,11 @@ impl Reconciler {
         // The other half of the time is for what comes of them.
         let begun_at = self.ports.ambient.now();
         let half = begun_at.plus(run.stops_at.since(begun_at) / 2);
-        let mut held = Vec::new();
+        let (mut held, mut bytes) = (Vec::new(), 0);
         loop {
             let now = self.ports.ambient.now();
-            if held.len() >= RECEIVED_MAX || half <= now || !run.may_go_on(now) {
+            let is_enough = held.len() >= RECEIVED_MAX || bytes >= RECEIVED_BYTES_MAX;
+            if is_enough || half <= now || !run.may_go_on(now) {
                 run.report.unfinished = true;
                 break;
             }
@@ -90,10 +104,12 @@ impl Reconciler {
                 // One that was missed all the same is met by the next run.
                 Ok(letters) if letters.is_empty() => break,
                 Ok(letters) => {
+                    run.note(RECEIVE, None, Ok(()));
+                    bytes += letters.iter().map(|letter| letter.text.len()).sum::<usize>();
                     held.extend(letters.into_iter().map(|letter| Held {
                         copy: DeadCopy::of(&letter),
                         receipt: letter.receipt,
-                    }))
+                    }));
                 }
                 Err(error) => run.note(RECEIVE, None, Err(error)),
             }
@@ -103,7 +119,7 @@ impl Reconciler {
     }
 
     /// The letters from a random one on, round to the one before it.
-    fn shuffled(&self, mut held: Vec<Held>) -> Vec<Held> {
+    fn begun_anywhere(&self, mut held: Vec<Held>) -> Vec<Held> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

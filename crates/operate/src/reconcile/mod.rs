@@ -22,6 +22,7 @@ use relay_core::time::Timestamp;
 pub use report::Report;
 
 use crate::again::SetGoing;
+use crate::patience::Patience;
 
 /// A run begins nothing new when less than this is left: one message takes some calls, which take
 /// milliseconds, and 7 s each at the very worst; letters are to be shown again before the end.
@@ -29,9 +30,9 @@ const ENDING_TIME: Duration = Duration::from_secs(10);
 /// Messages that are worked on at the same time: enough to hide the way to the services and back, few
 /// enough to leave them to the messages under way.
 const AT_ONCE: usize = 8;
-/// Failures without a success between them after which a run stops: the services are down, and the next run
-/// is minutes away.
-const FAILURES_IN_A_ROW_MAX: u32 = 16;
+/// How long letters are hidden at most, if all goes well: on-call looks into the same queue, and a move task
+/// that begins meanwhile passes by what it does not see. Ten thousand are received and compared in half of it.
+const LETTERS_TIME_MAX: Duration = Duration::from_secs(40);
 
 /// The world outside.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ pub struct Reconciler {
 /// What a run has done so far, and how long it may go on.
 struct Run {
     report: Report,
-    failures_in_a_row: u32,
+    patience: Patience,
     stops_at: Timestamp,
 }
 
@@ -66,22 +67,22 @@ impl Run {
     /// Counts one piece of work that ended like this, and logs why it failed.
     fn note(&mut self, what: &'static str, id: Option<&RelayId>, ended: Result<(), PortError>) {
         let id = id.map(tracing::field::display);
+        self.patience.note(ended.as_ref().copied());
         match ended {
-            Ok(()) => self.failures_in_a_row = 0,
+            Ok(()) => {}
             Err(error @ PortError::Corrupt { .. }) => {
                 self.report.unreadable += 1;
                 tracing::error!(id, %error, "{what}: a record cannot be read");
             }
             Err(error @ PortError::Unavailable { .. }) => {
                 self.report.failed += 1;
-                self.failures_in_a_row += 1;
                 tracing::error!(id, %error, "{what} failed");
             }
         }
     }
 
     fn may_go_on(&self, now: Timestamp) -> bool {
-        now < self.stops_at && self.failures_in_a_row < FAILURES_IN_A_ROW_MAX
+        now < self.stops_at && !self.patience.is_at_its_end()
     }
 }
 
@@ -102,9 +103,11 @@ impl Reconciler {
         let now = self.ports.ambient.now();
         let stops_at = ends.minus(ENDING_TIME);
         let half = now.plus(stops_at.since(now) / 2);
-        let mut run = Run { report: Report::default(), failures_in_a_row: 0, stops_at: half };
+        let (report, patience) = (Report::default(), Patience::default());
+        let mut run = Run { report, patience, stops_at: half };
         self.sweep_entries(&mut run).await;
-        (run.stops_at, run.failures_in_a_row) = (stops_at, 0);
+        let ends = ends.min(self.ports.ambient.now().plus(LETTERS_TIME_MAX));
+        (run.stops_at, run.patience) = (ends.minus(ENDING_TIME), Patience::default());
         self.sweep_letters(&mut run, ends).await;
         run.report
     }

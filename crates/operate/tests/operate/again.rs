@@ -4,7 +4,7 @@ use relay_core::identity::Generation;
 use relay_core::lifecycle::{Again, Status};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Claim, Store};
-use relay_operate::Gone;
+use relay_operate::{Gone, can_go};
 use relay_testkit::sample;
 
 use crate::world::{FAILURES, World};
@@ -29,6 +29,26 @@ async fn check_one_generation(world: &World, case: &str) {
         won += u32::from(matches!(claimed, Claim::Ours(_)));
     }
     assert_eq!(won, 1, "{case}");
+}
+
+/// What a dry run says is what happens.
+#[tokio::test]
+async fn f22_what_can_go_is_what_goes() {
+    for again in VERBS {
+        let world = World::new();
+        let half_done = world.buried("half-done", DeadReason::Gone).await;
+        world.begun_again(&half_done).await;
+        let unsent = sample::message("unsent", 1);
+        world.store.record(&unsent, world.now()).await.unwrap();
+        let queued = world.queued("queued").await;
+        let dead = world.buried("dead", DeadReason::Gone).await;
+        for (message, goes) in [(half_done, true), (unsent, false), (queued, false), (dead, true)] {
+            let state = world.state(&message.id).await;
+            assert_eq!(can_go(&state, again), goes, "{again:?} {state:?}");
+            let gone = world.going().again(&message.id, again).await;
+            assert_eq!(gone == Ok(Gone::Again(Generation(1))), goes, "{again:?} {state:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use relay_core::outcome::DeadReason;
+use relay_core::ports::{DEAD_SHARDS, DeadLetter, Queue};
+use relay_testkit::faults::Fate;
 
-use crate::world::{LONG, RUN, World};
+use crate::world::{LONG, World};
 
 /// More letters than a run compares.
 const MANY: usize = 1_100;
@@ -53,7 +55,12 @@ async fn of_very_many_letters_a_part_is_compared_and_all_are_shown_again() {
     world.queued("moved").await;
     world.queue.move_received_often(0);
     world.clock.advance(LONG);
+    world.plan.fail(&[]);
     let report = world.run().await;
+    let calls = world.plan.calls();
+    let first_shown = calls.iter().position(|call| *call == "release_letters").unwrap();
+    let last_read = calls.iter().rposition(|call| *call == "find").unwrap();
+    assert!(first_shown < last_read, "what is compared is shown while others are compared");
     assert_eq!(report.letters_seen, MANY as u64 + 1);
     assert_eq!(report.letters_judged, 1_001);
     assert!(report.unfinished);
@@ -61,7 +68,36 @@ async fn of_very_many_letters_a_part_is_compared_and_all_are_shown_again() {
     assert_eq!(world.shown().await, MANY + 1);
 }
 
-/// A run that was killed leaves its letters hidden for as long as it could have run, and not much longer.
+/// A letter is billed and read by its size, so no run takes more than so much.
+#[tokio::test]
+async fn of_very_large_letters_a_part_is_received() {
+    let world = World::new();
+    let text = "x".repeat(1024 * 1024);
+    for _ in 0..100 {
+        let letter = DeadLetter { text: text.clone(), attributes: Vec::new() };
+        world.queue.bury(&letter).await.unwrap();
+    }
+    let report = world.run().await;
+    assert!(report.unfinished);
+    assert_eq!(report.letters_seen, 70, "64 MiB, and what was left of one call");
+    assert_eq!(world.shown().await, 100);
+}
+
+#[tokio::test]
+async fn receives_that_fail_now_and_then_do_not_end_a_run() {
+    let world = World::new();
+    for number in 0..200 {
+        world.buried(&format!("buried-{number}"), DeadReason::Gone).await;
+    }
+    // One call for each part of the index, and then every other receive.
+    let first = usize::from(DEAD_SHARDS);
+    let failing: Vec<_> = (first..first + 40).step_by(2).map(|at| (at, Fate::Lost)).collect();
+    world.plan.fail(&failing);
+    let report = world.run().await;
+    assert_eq!((report.failed, report.letters_seen, report.unfinished), (20, 200, false));
+}
+
+/// A run that was killed leaves its letters hidden for some seconds, and not for as long as it had.
 #[tokio::test]
 async fn letters_that_were_not_shown_again_come_back() {
     let world = World::new();
@@ -69,6 +105,8 @@ async fn letters_that_were_not_shown_again_come_back() {
     world.plan.fail_named(Some("release_letters"));
     assert_eq!(world.run().await.failed, 1);
     assert_eq!(world.shown().await, 0);
-    world.clock.advance(RUN + Duration::from_secs(5));
+    world.clock.advance(Duration::from_secs(44));
+    assert_eq!(world.shown().await, 0);
+    world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.shown().await, 1);
 }

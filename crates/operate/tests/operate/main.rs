@@ -11,4 +11,5 @@ mod budget;
 mod dead;
 mod reconcile;
 mod recover;
+mod torn;
 mod world;
