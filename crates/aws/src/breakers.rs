@@ -9,13 +9,17 @@
 //! | `breaker` | S | all of it, a JSON object |
 //! | `expires_at_ms`, `expires_at` | N | as in every other item |
 //!
-//! Decides nothing: what is written comes from `relay_core::breaker`.
+//! An item that cannot be read counts as absent: whoever opens the breaker anew replaces it. A destination would
+//! otherwise have no breaker until somebody found and removed it.
+//!
+//! Decides nothing else: what is written comes from `relay_core::breaker`.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use relay_core::breaker::Breaker;
 use relay_core::ports::{BreakerWritten, Breakers, PortError};
@@ -62,7 +66,7 @@ impl Breakers for DynamoBreakers {
             .send()
             .await
             .map_err(|error| unavailable(READ, &error))?;
-        let breaker = answer.item.map(|item| parse(READ, &item)).transpose()?;
+        let breaker = answer.item.and_then(|item| parse(destination, &item));
         Ok(breaker.filter(|breaker| now < breaker.expires_at()))
     }
 
@@ -72,7 +76,9 @@ impl Breakers for DynamoBreakers {
         breaker: &Breaker,
     ) -> Result<BreakerWritten, PortError> {
         let put = self.client.put_item().table_name(&self.table);
-        let put = if breaker.version == 1 {
+        let put = put.set_item(Some(item(destination, breaker)?));
+        let first = breaker.version == 1;
+        let put = if first {
             put.condition_expression("attribute_not_exists(#pk) OR #end <= :now")
                 .expression_attribute_names("#pk", PARTITION)
                 .expression_attribute_names("#end", EXPIRES_AT_MS)
@@ -82,24 +88,43 @@ impl Breakers for DynamoBreakers {
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":before", number(breaker.version - 1))
         };
-        let answer = put
-            .set_item(Some(item(destination, breaker)?))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let found = match answer {
-            Ok(_) => return Ok(BreakerWritten::Done),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                    refusal.item.clone().map(|item| parse(WRITE, &item)).transpose()?
-                }
-                Some(_) | None => return Err(unavailable(WRITE, &error)),
-            },
+        let Some(found) = refusal(put).await? else { return Ok(BreakerWritten::Done) };
+        let found = match (parse(destination, &found), found.get(BREAKER)) {
+            (None, unreadable) if first && !found.is_empty() => {
+                let put = self.client.put_item().table_name(&self.table);
+                let put = put.set_item(Some(item(destination, breaker)?));
+                let put = put.expression_attribute_names("#breaker", BREAKER);
+                let put = match unreadable {
+                    Some(value) => put
+                        .condition_expression("#breaker = :unreadable")
+                        .expression_attribute_values(":unreadable", value.clone()),
+                    None => put.condition_expression("attribute_not_exists(#breaker)"),
+                };
+                let Some(found) = refusal(put).await? else { return Ok(BreakerWritten::Done) };
+                parse(destination, &found)
+            }
+            (found, _) => found,
         };
         let is_own = found.as_ref().is_some_and(|found| {
             (found.version, &found.write_id) == (breaker.version, &breaker.write_id)
         });
         Ok(if is_own { BreakerWritten::Done } else { BreakerWritten::Changed(found) })
+    }
+}
+
+/// Puts an item on a condition. What is there instead if the condition does not hold (no attributes if nothing
+/// is); nothing if it was put.
+async fn refusal(put: PutItemFluentBuilder) -> Result<Option<Item>, PortError> {
+    let put =
+        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    match put.send().await {
+        Ok(_) => Ok(None),
+        Err(error) => match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(Some(refusal.item.clone().unwrap_or_default()))
+            }
+            Some(_) | None => Err(unavailable(WRITE, &error)),
+        },
     }
 }
 
@@ -127,13 +152,14 @@ fn item(destination: &str, breaker: &Breaker) -> Result<Item, PortError> {
     Ok(item)
 }
 
-fn parse(action: &'static str, item: &Item) -> Result<Breaker, PortError> {
-    let json = match item.get(BREAKER) {
-        Some(AttributeValue::S(json)) => serde_json::from_str(json).ok(),
-        Some(_) | None => None,
-    };
-    let reason = "breaker of BREAKER must be the JSON that belongs there";
-    json.ok_or_else(|| PortError::Corrupt { action, reason: reason.to_owned() })
+/// The breaker in an item; nothing if it cannot be read.
+fn parse(destination: &str, item: &Item) -> Option<Breaker> {
+    let json = item.get(BREAKER)?.as_s().ok();
+    let breaker = json.and_then(|json| serde_json::from_str(json).ok());
+    if breaker.is_none() {
+        tracing::error!(destination, "the stored breaker cannot be read and counts as absent");
+    }
+    breaker
 }
 
 fn text(text: impl Into<String>) -> AttributeValue {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use aws_sdk_sqs::{Client, Config};
 use relay_core::body::Sha256;
 use relay_core::envelope::Envelope;
 use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
@@ -53,6 +54,7 @@ impl SqsQueue {
         }
     }
 
+    /// Puts a message into a queue.
     async fn put(
         &self,
         action: &'static str,
@@ -63,11 +65,17 @@ impl SqsQueue {
         for (name, value) in letter.attributes {
             call = call.message_attributes(name, text_attribute(action, value)?);
         }
-        call.set_delay_seconds(letter.delay_seconds)
+        let call = call
+            .set_delay_seconds(letter.delay_seconds)
             .set_message_group_id(letter.group_id)
-            .send()
-            .await
-            .map_err(|error| unavailable(action, &error))?;
+            .customize();
+        let call = if letter.is_copy {
+            let once = RetryConfig::standard().with_max_attempts(1);
+            call.config_override(Config::builder().retry_config(once))
+        } else {
+            call
+        };
+        call.send().await.map_err(|error| unavailable(action, &error))?;
         Ok(())
     }
 }
@@ -77,6 +85,9 @@ struct Letter {
     attributes: Vec<(&'static str, String)>,
     delay_seconds: Option<i32>,
     group_id: Option<String>,
+    /// Whether the message it goes on for is still in the queue. A try whose answer is lost may have left one
+    /// copy there; the next one would leave another, and both would go on.
+    is_copy: bool,
 }
 
 #[async_trait]
@@ -88,6 +99,8 @@ impl Queue for SqsQueue {
             attributes: envelope.attributes(),
             delay_seconds: (delay_seconds > 0).then_some(delay_seconds),
             group_id: group_id(self.fairness, envelope),
+            // Only what goes on waiting is sent with a delay.
+            is_copy: delay_seconds > 0,
         };
         self.put(SEND, &self.queue_url, letter).await
     }
@@ -120,6 +133,7 @@ impl Queue for SqsQueue {
             attributes: letter.attributes.clone(),
             delay_seconds: None,
             group_id: None,
+            is_copy: false,
         };
         self.put(BURY, queue_url, letter).await
     }
@@ -194,7 +208,11 @@ fn text_attribute(action: &'static str, value: String) -> Result<MessageAttribut
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use aws_sdk_sqs::config::Credentials;
     use bytes::Bytes;
     use relay_core::body::Body;
     use relay_core::destination::{Method, Target};
@@ -204,6 +222,10 @@ mod tests {
     };
     use relay_core::lifecycle::Life;
     use relay_core::time::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use crate::Endpoints;
 
     #[test]
     fn waits_are_never_cut_short_but_by_the_limit() {
@@ -231,6 +253,41 @@ mod tests {
             correlation_id: CorrelationId::parse("c").unwrap(),
             body: Body::Inline(Bytes::new()),
         }
+    }
+
+    /// How many tries a send with this delay makes at a service that has trouble.
+    async fn tries(delay: Duration) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&tries);
+        let service = tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut piece = [0; 16 * 1024];
+                let _ = socket.read(&mut piece).await;
+                let answer = "HTTP/1.1 503 Later\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        let credentials = Credentials::new("id", "key", None, None, "test");
+        let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("eu-central-1"))
+            .credentials_provider(credentials);
+        let endpoints = Endpoints { sqs: Some(url.clone()), ..Endpoints::default() };
+        let clients = Clients::load(loader, endpoints).await;
+        let queue = SqsQueue::new(&clients, format!("{url}/1/queue"), None, Fairness::Off);
+        let sent = queue.send(&envelope("https://example.com/"), delay).await;
+        assert!(sent.is_err(), "{sent:?}");
+        service.abort();
+        tries.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn f36_a_copy_is_sent_in_one_try_and_a_first_message_in_several() {
+        assert_eq!(tries(Duration::from_secs(30)).await, 1);
+        assert_eq!(tries(Duration::ZERO).await, 3);
     }
 
     #[test]

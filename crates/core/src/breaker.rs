@@ -31,9 +31,14 @@ pub const LAST_STEP: u8 = 5;
 const GROWTH: u32 = 4;
 /// Into how many parts a step's allowance is taken: few writes, and still something for every environment.
 const SLICES: u32 = 16;
+/// The smallest part, step 1 as a whole: whoever takes it makes enough attempts to see more than one fail.
+const SLICE_MIN: u32 = 4;
 /// What a probe may take beyond its own time, before another environment may probe: its result is written,
 /// and hosts' clocks differ by seconds.
 const PROBE_MARGIN: Duration = Duration::from_secs(10);
+/// The part of it that a probe needs which begins late, its permit having come back unused: claim and report,
+/// and the difference between clocks.
+const PROBE_MARGIN_LEFT: Duration = Duration::from_secs(9);
 /// How long a breaker is remembered after it last changed or was due to: a day says more about a destination
 /// than anybody asks, and a forgotten breaker is a closed one.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -213,8 +218,9 @@ impl Breaker {
             Phase::Ramping { step, taken, until } if now < until => {
                 let left = allowance(step).saturating_sub(taken);
                 if left == 0 {
-                    // Looked at again within a step: the probe's end comes long before its time is over.
-                    return Ask::Wait(until.min(now.plus(rules.step)));
+                    // Looked at again within a step, but no sooner than the probe has ended.
+                    let ended = if step == 0 { until.minus(PROBE_MARGIN) } else { now };
+                    return Ask::Wait(until.min(now.plus(rules.step).max(ended)));
                 }
                 let slice = slice(step).min(left);
                 let phase = Phase::Ramping { step, taken: taken + slice, until };
@@ -222,7 +228,7 @@ impl Breaker {
             }
             // The prober died, or could not write what it found.
             Phase::Ramping { step: 0, .. } => probe(write_id),
-            // A step that nobody used proved nothing and begins again.
+            // A step of which nobody took anything proved nothing and begins again.
             Phase::Ramping { step, taken, .. } if step >= LAST_STEP && taken > 0 => {
                 Ask::Write(self.next(Phase::Closed, now, now, write_id))
             }
@@ -253,7 +259,6 @@ impl Breaker {
 }
 
 /// How much of a step's allowance is taken at once.
-const fn slice(step: u8) -> u32 {
-    let slice = allowance(step) / SLICES;
-    if slice == 0 { 1 } else { slice }
+fn slice(step: u8) -> u32 {
+    (allowance(step) / SLICES).max(SLICE_MIN).min(allowance(step))
 }

@@ -141,14 +141,7 @@ impl Worker {
             }
             Err(EnvelopeError::Malformed(reason)) => self.bury_malformed(item, &reason).await,
         };
-        let next = next.unwrap_or_else(|error| {
-            tracing::error!(item_id = item.item_id, %error, "item handed back");
-            match error {
-                PortError::Unavailable { .. } => self.after_trouble(),
-                PortError::Corrupt { .. } => Next::Unreadable,
-            }
-        });
-        self.tell(item, next).await
+        self.conclude(item, next).await
     }
 
     /// Moves a message on by what this copy of it is good for.
@@ -167,10 +160,8 @@ impl Worker {
         if let Some(generation) = item.dead_letter {
             return self.redrive(envelope, generation).await;
         }
-        if now >= self.deadline(envelope)
-            && let Settled::Done(state) = self.give_up(envelope, DeadReason::DeadlinePassed).await?
-        {
-            return self.follow(envelope, item, &state).await;
+        if now >= self.deadline(envelope) {
+            return self.overdue(envelope, item).await;
         }
         let destination = envelope.target.destination();
         if let Some(until) = self.gate.holds_back(&destination).await {
@@ -210,8 +201,7 @@ impl Worker {
         match claim? {
             Claim::Ours(lease) => {
                 let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
-                let settled = self.attempt(envelope, lease, permit, ends).await?;
-                self.after_settling(envelope, item, settled).await
+                Ok(Next::Told(self.attempt(envelope, item, lease, permit, ends).await))
             }
             Claim::Exhausted => {
                 let settled = self.give_up(envelope, DeadReason::AttemptsExhausted).await?;
@@ -242,9 +232,7 @@ impl Worker {
     /// Waits for the breaker without having been tried: no attempt is spent, and nothing is written. A message
     /// whose deadline comes first is there in time to be given up: a breaker never ends one.
     fn defer(&self, envelope: &Envelope, until: Timestamp) -> Next {
-        let deadline = self.deadline(envelope);
-        let is_ahead = self.ports.ambient.now() < deadline;
-        let until = if is_ahead { until.min(deadline) } else { until };
+        let until = until.min(self.deadline(envelope));
         tracing::info!(id = %envelope.id, destination = envelope.target.destination(), %until, "deferred");
         Next::Deferred(until)
     }
@@ -261,14 +249,15 @@ impl Worker {
         self.ports.store.claim(&envelope.id, &claim).await
     }
 
-    /// One attempt under a lease, over at `ends`: send, decide, settle.
+    /// One attempt under a lease, over at `ends`: send, decide, settle, tell.
     async fn attempt(
         &self,
         envelope: &Envelope,
+        item: &Item,
         lease: Lease,
         permit: Option<Permit>,
         ends: Timestamp,
-    ) -> Result<Settled, PortError> {
+    ) -> Told {
         let outcome = self.send(envelope, lease.attempt, ends).await;
         let now = self.ports.ambient.now();
         let deadline = self.deadline(envelope);
@@ -298,9 +287,17 @@ impl Worker {
             decision,
             now,
         };
-        // Side by side: what the target did counts for the breaker even if it cannot be written down.
+        // Side by side: what the target did counts for the breaker even if it cannot be written down, and a
+        // breaker that cannot be reached keeps neither record nor queue waiting.
         let report = self.gate.report(&destination, permit, outcome.result);
-        join(self.settle(&settlement), report).await.0
+        let told = async {
+            let next = match self.settle(&settlement).await {
+                Ok(settled) => self.after_settling(envelope, item, settled).await,
+                Err(error) => Err(error),
+            };
+            self.conclude(item, next).await
+        };
+        join(told, report).await.0
     }
 
     /// Writes a result. It is worth more than one try: without it the target is called again.
@@ -315,13 +312,17 @@ impl Worker {
         settled
     }
 
-    async fn give_up(&self, envelope: &Envelope, reason: DeadReason) -> Result<Settled, PortError> {
+    pub(crate) async fn give_up(
+        &self,
+        envelope: &Envelope,
+        reason: DeadReason,
+    ) -> Result<Settled, PortError> {
         let now = self.ports.ambient.now();
         self.ports.store.give_up(&envelope.id, &envelope.life, reason, now).await
     }
 
     /// What follows from a write, which a lost lease keeps from being the last word.
-    async fn after_settling(
+    pub(crate) async fn after_settling(
         &self,
         envelope: &Envelope,
         item: &Item,
@@ -334,7 +335,7 @@ impl Worker {
     }
 
     /// What follows from a state, for a copy of its message in the main queue.
-    async fn follow(
+    pub(crate) async fn follow(
         &self,
         envelope: &Envelope,
         item: &Item,
@@ -356,11 +357,5 @@ impl Worker {
     pub(crate) fn deadline(&self, envelope: &Envelope) -> Timestamp {
         let last = envelope.life.expires_at.minus(EXPIRY_MARGIN);
         envelope.life.generation_started_at.plus(self.rules.deadline).min(last)
-    }
-
-    /// An item whose delivery panicked is held until its lease has ended.
-    pub(crate) async fn hand_back_after_panic(&self, item: &Item) -> Told {
-        let held_until = self.ports.ambient.now().plus(self.rules.lease);
-        self.tell(item, self.soon_after(held_until)).await
     }
 }

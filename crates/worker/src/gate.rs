@@ -20,8 +20,15 @@ const DESTINATIONS_MAX: usize = 1000;
 /// How often a write is tried again because another environment was faster. Every time the others got on
 /// with the breaker, so there may be nothing left to write.
 const TRIES_MAX: usize = 4;
-/// How long a call to the breakers may take: an attempt is not kept waiting for them.
-const CALL_WITHIN: Duration = Duration::from_secs(2);
+/// How long a call to the breakers may take, an attempt being kept waiting for them: one try that hangs, which
+/// the adapter gives up after two seconds, and another one that does not.
+const CALL_WITHIN: Duration = Duration::from_secs(3);
+/// After trouble with one breaker none is read or written for this long. A table that does not answer would
+/// otherwise cost every message of a batch the time of a call, one after the other.
+const TROUBLE_LASTS: Duration = Duration::from_secs(5);
+/// What waited for an open breaker comes back over this part of the time that it was open: the longer, the
+/// more of it there is.
+const SPREAD_PART: u32 = 4;
 /// Trouble with the breakers is told once in this time, not for every message.
 const TROUBLE_TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -46,6 +53,7 @@ pub(crate) struct Gate {
     ambient: Arc<dyn Ambient>,
     rules: Rules,
     known: Mutex<HashMap<String, Known>>,
+    trouble_until: AtomicU64,
     trouble_told_at: AtomicU64,
 }
 
@@ -62,7 +70,8 @@ impl Gate {
         rules: Rules,
     ) -> Self {
         let known = Mutex::default();
-        Self { breakers, ambient, rules, known, trouble_told_at: AtomicU64::new(0) }
+        let (trouble_until, trouble_told_at) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { breakers, ambient, rules, known, trouble_until, trouble_told_at }
     }
 
     /// Until when a message waits in any case; nothing if an attempt may begin, or might. Asked before any
@@ -74,7 +83,7 @@ impl Gate {
         let view = self.view(destination);
         let mut view = view.lock().await;
         self.refresh(destination, &mut view).await;
-        view.holds_back(self.ambient.now()).map(|until| self.spread(until))
+        view.holds_back(self.ambient.now()).map(|until| self.spread(&view, until))
     }
 
     /// Asks for an attempt that takes at most `attempt`.
@@ -89,14 +98,14 @@ impl Gate {
             let now = self.ambient.now();
             match view.ask(&self.rules, now, attempt, self.write_id()) {
                 Answer::Go(permit) => return Pass::Go(Some(permit)),
-                Answer::Wait(until) => return Pass::Wait(self.spread(until)),
+                Answer::Wait(until) => return Pass::Wait(self.spread(&view, until)),
                 Answer::Write(next) => match self.write(destination, &mut view, next).await {
                     Written::Done | Written::Changed => {}
                     Written::Unknown => return Pass::Go(None),
                 },
             }
         }
-        Pass::Wait(self.spread(self.ambient.now()))
+        Pass::Wait(self.spread(&view, self.ambient.now()))
     }
 
     /// Takes back what [`pass`](Self::pass) gave for an attempt that was not made.
@@ -131,25 +140,26 @@ impl Gate {
     /// Reads the shared breaker if what is known is too old.
     async fn refresh(&self, destination: &str, view: &mut View) {
         let now = self.ambient.now();
-        if !view.is_stale(now) {
+        if !view.is_stale(now) || self.is_in_trouble(now) {
             return;
         }
         let read = self.breakers.read(destination, now);
         match tokio::time::timeout(CALL_WITHIN, read).await {
             Ok(Ok(breaker)) => view.learn(breaker, now),
             Ok(Err(error)) => {
-                view.keep(now);
-                self.tell_trouble(&error.to_string());
+                self.note_trouble(&error.to_string());
             }
             Err(_elapsed) => {
-                view.keep(now);
-                self.tell_trouble("no answer in time");
+                self.note_trouble("no answer in time");
             }
         }
     }
 
     /// Writes `next` and takes note of it, or of what is there instead.
     async fn write(&self, destination: &str, view: &mut View, next: Breaker) -> Written {
+        if self.is_in_trouble(self.ambient.now()) {
+            return Written::Unknown;
+        }
         let write = self.breakers.write(destination, &next);
         let written = tokio::time::timeout(CALL_WITHIN, write).await;
         let now = self.ambient.now();
@@ -164,11 +174,11 @@ impl Gate {
                 Written::Changed
             }
             Ok(Err(error)) => {
-                self.tell_trouble(&error.to_string());
+                self.note_trouble(&error.to_string());
                 Written::Unknown
             }
             Err(_elapsed) => {
-                self.tell_trouble("no answer in time");
+                self.note_trouble("no answer in time");
                 Written::Unknown
             }
         }
@@ -196,13 +206,24 @@ impl Gate {
         WriteId::from_random(self.ambient.bits())
     }
 
-    /// Messages that wait for the same moment come back over a whole step of the ramp.
-    fn spread(&self, until: Timestamp) -> Timestamp {
-        until.plus(Jitter::new(self.ambient.unit()).part_of(self.rules.step))
+    /// Messages that wait for the same moment come back over a whole step of the ramp, or over longer if more of
+    /// them can have gathered.
+    fn spread(&self, view: &View, until: Timestamp) -> Timestamp {
+        let over = self.rules.step.max(view.open_for(&self.rules) / SPREAD_PART);
+        until.plus(Jitter::new(self.ambient.unit()).part_of(over))
     }
 
-    fn tell_trouble(&self, reason: &str) {
+    fn is_in_trouble(&self, now: Timestamp) -> bool {
+        let until = Timestamp::from_millis(self.trouble_until.load(Ordering::Relaxed));
+        let left = until.since(now);
+        // More is left only if the clock was turned back.
+        !left.is_zero() && left <= TROUBLE_LASTS
+    }
+
+    /// From now on and for a while what is known counts, and nothing is asked or written.
+    fn note_trouble(&self, reason: &str) {
         let now = self.ambient.now();
+        self.trouble_until.store(now.plus(TROUBLE_LASTS).as_millis(), Ordering::Relaxed);
         let told_at = self.trouble_told_at.load(Ordering::Relaxed);
         if now.since(Timestamp::from_millis(told_at)) < TROUBLE_TOLD_EVERY {
             return;

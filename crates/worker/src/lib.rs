@@ -9,6 +9,7 @@ mod burial;
 mod deliver;
 mod gate;
 mod handler;
+mod overdue;
 pub mod run;
 pub mod sender;
 mod slots;

@@ -1,5 +1,6 @@
 //! Room for the deliveries of one invocation: so many at a time, and so many of them to one destination. Who
-//! waits for its destination takes no room from the others.
+//! waits for its destination takes no room from the others. That keeps one sick destination from taking all the
+//! room; several at once may, until their breakers are open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

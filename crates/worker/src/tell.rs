@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay_core::envelope::Envelope;
+use relay_core::ports::PortError;
 use relay_core::retry::Jitter;
 use relay_core::time::Timestamp;
 
@@ -45,32 +46,63 @@ pub(crate) enum Next {
     /// It comes back at this time.
     At(Timestamp),
     /// It comes back at this time without having been tried. Everything for one destination may wait like
-    /// that at once, so it leaves the queue's in-flight set however short the wait is (F41).
+    /// that at once, so it leaves the queue's in-flight set however short the wait is (F41); unless it was
+    /// received before, as few are.
     Deferred(Timestamp),
+    /// The queue was told already, beside what else there was to do.
+    Told(Told),
     /// Its record cannot be read. It comes back as it is, never as a fresh copy: the queue's own
     /// redrive policy is its last net.
     Unreadable,
 }
 
 impl Worker {
+    /// Tells the queue what is to become of an item, trouble included.
+    pub(crate) async fn conclude(&self, item: &Item, next: Result<Next, PortError>) -> Told {
+        let next = next.unwrap_or_else(|error| {
+            tracing::error!(item_id = item.item_id, %error, "item handed back");
+            match error {
+                PortError::Unavailable { .. } => self.after_trouble(),
+                PortError::Corrupt { .. } => Next::Unreadable,
+            }
+        });
+        self.tell(item, next).await
+    }
+
     /// Tells the queue. Failing to do so is no error: the item comes back after the queue's own
     /// timeout, and the record's `not_before` puts right what comes early (F17).
-    pub(crate) async fn tell(&self, item: &Item, next: Next) -> Told {
+    async fn tell(&self, item: &Item, next: Next) -> Told {
         let wait = match next {
             Next::Acknowledge => return Told::Acknowledged,
+            Next::Told(told) => return told,
             Next::After(wait) => wait,
             Next::At(until) | Next::Deferred(until) => until.since(self.ports.ambient.now()),
             Next::Unreadable => UNREADABLE_WAIT,
         };
         // A fresh copy carries no attributes: a redriven dead letter would turn into a plain one.
         let may_go_on = next != Next::Unreadable && item.dead_letter.is_none();
-        let goes_on = matches!(next, Next::Deferred(_))
-            || wait > self.rules.visibility_max
-            || item.receipts > RECEIPTS_MAX;
+        let is_long = match next {
+            // Deferred copies claim nothing, so nothing merges them. One that was received before may have
+            // left a copy behind that goes on; it stays what it is, and a chain never becomes a tree.
+            Next::Deferred(_) => item.receipts <= 1,
+            Next::Acknowledge | Next::After(_) | Next::At(_) | Next::Told(_) | Next::Unreadable => {
+                wait > self.rules.visibility_max
+            }
+        };
+        let goes_on = is_long || item.receipts > RECEIPTS_MAX;
         if goes_on && may_go_on && self.send_fresh_copy(item, wait).await {
             return Told::Acknowledged;
         }
-        let wait = wait.min(HIDDEN_MAX);
+        self.hide(item, wait.min(HIDDEN_MAX)).await
+    }
+
+    /// An item whose delivery panicked is held until its lease has ended. Nothing of it is read again: that may
+    /// be what panicked.
+    pub(crate) async fn hand_back_after_panic(&self, item: &Item) -> Told {
+        self.hide(item, self.rules.lease + CLOCK_MARGIN).await
+    }
+
+    async fn hide(&self, item: &Item, wait: Duration) -> Told {
         if let Err(error) = self.ports.queue.postpone(&item.receipt, wait).await {
             tracing::warn!(item_id = item.item_id, %error, "visibility was not changed");
         }

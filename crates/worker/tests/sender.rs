@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use relay_core::destination::{AllowList, DestinationPolicy, Method, Refusal, Target};
 use relay_core::outcome::{ErrorKind, Outcome};
-use relay_core::ports::{Request, RequestBody, Sender};
+use relay_core::ports::{PortError, Request, RequestBody, Sender};
 use relay_core::time::Timestamp;
 use relay_worker::sender::{HttpSender, Lookup, PreflightError, SystemLookup, preflight};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -267,6 +267,26 @@ async fn failures_have_their_kinds() {
     });
     let outcome = send(port, request(&format!("https://127.0.0.1:{port}/"))).await;
     assert_eq!(outcome.result, Err(ErrorKind::Tls));
+}
+
+/// A stored body that is nine bytes short, and then this.
+async fn send_stored(rest: stream::BoxStream<'static, Result<Bytes, PortError>>) -> Outcome {
+    let target = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Then::Close).await;
+    let mut request = request(&format!("http://127.0.0.1:{}/", target.port));
+    let begin = stream::iter([Ok(Bytes::from_static(b"beginning"))]);
+    request.body = RequestBody::Stream { bytes: 18, stream: begin.chain(rest).boxed() };
+    request.timeout = Duration::from_millis(500);
+    send(target.port, request).await
+}
+
+#[tokio::test]
+async fn f16_a_stored_body_that_ends_or_stalls_on_its_way_is_not_the_targets_fault() {
+    let reason = "broken on purpose".to_owned();
+    let broken = Err(PortError::Unavailable { action: "test", reason });
+    let outcome = send_stored(stream::iter([broken]).boxed()).await;
+    assert_eq!(outcome.result, Err(ErrorKind::BodyUnavailable));
+    let outcome = send_stored(stream::pending().boxed()).await;
+    assert_eq!(outcome.result, Err(ErrorKind::BodyUnavailable));
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Ledger for DynamoLedger {
             .map_err(|error| unavailable(DEAD, &error))?;
         let items = answer.items.unwrap_or_default();
         let next = answer.last_evaluated_key.map(|key| cursor(DEAD, &key)).transpose()?;
-        Ok(Page { items: items.iter().filter_map(readable).collect(), next })
+        Ok(Page { items: items.iter().filter_map(entry).collect(), next })
     }
 
     async fn unfinished(&self, after: Option<&Cursor>) -> Result<Page<RelayId>, PortError> {
@@ -132,25 +132,32 @@ impl Expression {
     }
 }
 
-/// An entry of the index. One that cannot be read must not hide the others: it is logged.
-fn readable(item: &Item) -> Option<DeadEntry> {
-    entry(item)
-        .inspect_err(|error| tracing::error!(%error, "an entry of the index is left out"))
-        .ok()
+/// An entry of the index. What is no message's (somebody else put it there) must not hide the others: it is
+/// logged. A message's entry is never left out, whatever can be read of it.
+fn entry(item: &Item) -> Option<DeadEntry> {
+    let reader = Reader::new(DEAD, item);
+    let key = || {
+        let id = reader.parsed(name::PARTITION, "a message's id", |id| RelayId::parse(id).ok())?;
+        Ok::<_, PortError>((id, reader.time(name::DEAD_AT)?))
+    };
+    let (id, at) = key()
+        .inspect_err(|error| tracing::error!(%error, "an entry that is no message's is left out"))
+        .ok()?;
+    let standing = standing(&reader).unwrap_or_else(|error| {
+        tracing::error!(%id, %error, "an entry of the index cannot be read");
+        Standing::Unreadable
+    });
+    Some(DeadEntry { id, at, standing })
 }
 
-fn entry(item: &Item) -> Result<DeadEntry, PortError> {
-    let reader = Reader::new(DEAD, item);
-    let standing = if reader.has(name::REASON) {
-        Standing::Dead {
-            reason: reader.parsed(name::REASON, "a reason", DeadReason::parse)?,
-            buried: reader.boolean(name::BURIED)?,
-        }
-    } else {
-        Standing::SetGoing
-    };
-    let id = reader.parsed(name::PARTITION, "a message's id", |id| RelayId::parse(id).ok())?;
-    Ok(DeadEntry { id, at: reader.time(name::DEAD_AT)?, standing })
+fn standing(reader: &Reader<'_>) -> Result<Standing, PortError> {
+    if !reader.has(name::REASON) {
+        return Ok(Standing::SetGoing);
+    }
+    Ok(Standing::Dead {
+        reason: reader.parsed(name::REASON, "a reason", DeadReason::parse)?,
+        buried: reader.boolean(name::BURIED)?,
+    })
 }
 
 /// What the items of one page tell of one message.
@@ -173,7 +180,7 @@ impl Told<'_> {
     }
 }
 
-/// The messages on a page that are not known to be final. Items of other kinds are none.
+/// The messages on a page that are not known to be final, in no order. Items of other kinds are none.
 fn unfinished_of(items: &[Item]) -> Vec<RelayId> {
     let mut told: BTreeMap<RelayId, Told<'_>> = BTreeMap::new();
     for item in items {
@@ -277,16 +284,25 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_read_is_left_out() {
+    fn an_entry_of_a_message_is_never_left_out() {
         let whole = HashMap::from([
             (name::PARTITION.to_owned(), text(id("1").to_string())),
             (name::DEAD_AT.to_owned(), number(7_u32)),
         ]);
         let at = Timestamp::from_millis(7);
-        let entry = DeadEntry { id: id("1"), at, standing: Standing::SetGoing };
-        assert_eq!(readable(&whole), Some(entry));
+        let of = |standing| Some(DeadEntry { id: id("1"), at, standing });
+        assert_eq!(entry(&whole), of(Standing::SetGoing));
+        // A later version knows more reasons than this one.
+        let mut later = whole.clone();
+        later.insert(name::REASON.to_owned(), text("boredom"));
+        later.insert(name::BURIED.to_owned(), AttributeValue::Bool(true));
+        assert_eq!(entry(&later), of(Standing::Unreadable));
         let mut odd = whole.clone();
-        odd.insert(name::REASON.to_owned(), text("boredom"));
-        assert_eq!(readable(&odd), None);
+        odd.insert(name::REASON.to_owned(), text("gone"));
+        odd.insert(name::BURIED.to_owned(), text("true"));
+        assert_eq!(entry(&odd), of(Standing::Unreadable));
+        let mut foreign = whole;
+        foreign.insert(name::PARTITION.to_owned(), text("https://example.com"));
+        assert_eq!(entry(&foreign), None);
     }
 }

@@ -14,6 +14,9 @@ pub const OUTCOMES_MIN: u32 = 20;
 /// Failures below which a share says nothing while the ramp is climbed: the few attempts of its first steps
 /// must be able to stop it, and one failure among healthy answers must not.
 const RAMP_FAILURES_MIN: u32 = 2;
+/// Failures in a row are forgotten when the last one is older than this: what failed hours ago and what fails
+/// now are not one row.
+const ROW_AGE_MAX: Duration = Duration::from_secs(5 * WINDOW.as_secs());
 /// Counters that make up the window; it moves by a sixth of its length.
 const PARTS: usize = 6;
 const PART_MILLIS: u64 = WINDOW.as_millis() as u64 / PARTS as u64;
@@ -29,6 +32,7 @@ struct Part {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Observed {
     in_a_row: u32,
+    failed_at: Option<Timestamp>,
     parts: [Part; PARTS],
 }
 
@@ -44,7 +48,9 @@ impl Observed {
             self.in_a_row = 0;
         } else {
             part.bad = part.bad.saturating_add(1);
-            self.in_a_row = self.in_a_row.saturating_add(1);
+            let is_old = self.failed_at.is_some_and(|at| now.since(at) > ROW_AGE_MAX);
+            self.in_a_row = if is_old { 1 } else { self.in_a_row.saturating_add(1) };
+            self.failed_at = Some(now);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::observed::Observed;
-use super::{Ask, Breaker, Health, Phase, Rules, Why, WriteId, health};
+use super::{Ask, Breaker, Health, PROBE_MARGIN_LEFT, Phase, Rules, Why, WriteId, health};
 use crate::outcome::ErrorKind;
 use crate::time::Timestamp;
 
@@ -78,16 +78,19 @@ impl View {
         self.read_at = Some(now);
     }
 
-    /// Takes note that the shared breaker could not be read: what is known counts a while longer.
-    pub fn keep(&mut self, now: Timestamp) {
-        self.read_at = Some(now);
-    }
-
     /// Until when no attempt can begin, whoever asks; nothing if one may, or might.
     pub fn holds_back(&self, now: Timestamp) -> Option<Timestamp> {
         match self.breaker.as_ref()?.phase {
             Phase::Open { until } => (now < until).then_some(until),
             Phase::Closed | Phase::Ramping { .. } => None,
+        }
+    }
+
+    /// How long the breaker is open if it is; zero otherwise.
+    pub fn open_for(&self, rules: &Rules) -> Duration {
+        match &self.breaker {
+            Some(Breaker { phase: Phase::Open { .. }, openings, .. }) => rules.open_for(*openings),
+            Some(_) | None => Duration::ZERO,
         }
     }
 
@@ -183,7 +186,7 @@ impl View {
         let current = Step::of(self.breaker.as_ref())?;
         let (step, count) =
             self.pool.as_mut().filter(|(step, count)| *step == current && *count > 0)?;
-        let ends = if step.step == 0 { now.plus(attempt) } else { now };
+        let ends = if step.step == 0 { now.plus(attempt + PROBE_MARGIN_LEFT) } else { now };
         (ends < step.until).then(|| {
             *count -= 1;
             *step

@@ -149,9 +149,9 @@ pub const ALL: &[Setting] = &[
     ),
     optional(
         "BREAKER_RAMP_STEP_SECONDS",
-        "10",
+        "20",
         "a number from 1 to 300",
-        "How long each step back to full speed lasts: 4, 16, 64, 256, then 1024 attempts in all. As long as an attempt, so that its failures are known before the next step.",
+        "How long each step back to full speed lasts: 4, 16, 64, 256, then 1024 attempts in all. Twice as long as an attempt, so that failures of those begun in its first half are known before the next step.",
     ),
     optional(
         "DELIVERY_DEADLINE_HOURS",

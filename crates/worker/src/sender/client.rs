@@ -1,12 +1,15 @@
 //! The HTTP client. Connections, names and TLS sessions live as long as the process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use relay_core::destination::{DestinationPolicy, Method};
 use relay_core::outcome::{ANSWER_KEPT_BYTES, ErrorKind, Outcome};
-use relay_core::ports::{Request, RequestBody, Sender};
+use relay_core::ports::{ByteStream, PortError, Request, RequestBody, Sender};
 use relay_core::time::Timestamp;
 use reqwest::{Body, Client, Response, redirect};
 
@@ -100,8 +103,12 @@ impl HttpSender {
             .build()?)
     }
 
-    /// The exchange up to the answer's head.
-    async fn exchange(&self, request: Request) -> Result<Response, ErrorKind> {
+    /// The exchange up to the answer's head. `lacks_body` says at any time whether it waits for the stored body.
+    async fn exchange(
+        &self,
+        request: Request,
+        lacks_body: &Arc<AtomicBool>,
+    ) -> Result<Response, ErrorKind> {
         // A literal address never reaches the resolver, so it is judged here.
         if request.target.literal_address().is_some() {
             let judged = preflight(&self.policy, &*self.lookup, &request.target).await;
@@ -117,6 +124,7 @@ impl HttpSender {
             RequestBody::Bytes(bytes) if bytes.is_empty() && !needs_body(request.method) => call,
             RequestBody::Bytes(bytes) => call.body(bytes),
             RequestBody::Stream { bytes, stream } => {
+                let stream = watched(stream, Arc::clone(lacks_body));
                 call.header("content-length", bytes).body(Body::wrap_stream(stream))
             }
         }
@@ -139,8 +147,13 @@ impl Sender for HttpSender {
     async fn send(&self, request: Request, started_at: Timestamp) -> Outcome {
         let begun = Instant::now();
         let timeout = request.timeout;
-        let answered = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let lacks_body = Arc::new(AtomicBool::new(false));
+        let exchange = self.exchange(request, &lacks_body);
+        let answered = tokio::time::timeout(timeout, exchange).await;
         let (result, retry_after, answer) = match answered {
+            Err(_elapsed) if lacks_body.load(Ordering::Relaxed) => {
+                (Err(ErrorKind::BodyUnavailable), None, String::new())
+            }
             Err(_elapsed) => (Err(ErrorKind::Timeout), None, String::new()),
             Ok(Err(kind)) => (Err(kind), None, String::new()),
             Ok(Ok(mut response)) => {
@@ -155,6 +168,18 @@ impl Sender for HttpSender {
         let duration_millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Outcome { result, retry_after, answer, started_at, duration_millis }
     }
+}
+
+/// The same stream, which says in `lacks_body` whether its next piece is asked for and not there.
+fn watched(
+    mut stream: ByteStream,
+    lacks_body: Arc<AtomicBool>,
+) -> impl Stream<Item = Result<Bytes, PortError>> + Send + 'static {
+    futures::stream::poll_fn(move |context| {
+        let polled = stream.poll_next_unpin(context);
+        lacks_body.store(polled.is_pending(), Ordering::Relaxed);
+        polled
+    })
 }
 
 /// The first bytes of the answer as text. It is read on to its end within limits, so that the

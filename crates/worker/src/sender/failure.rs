@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use relay_core::outcome::ErrorKind;
+use relay_core::ports::PortError;
 
 use super::resolver::PreflightError;
 
@@ -30,6 +31,10 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<ErrorKind> {
             PreflightError::Refused(_) => ErrorKind::AddressRefused,
             PreflightError::Dns { .. } => ErrorKind::Dns,
         });
+    }
+    // The body that was being sent came to an end too early: our trouble, not the target's.
+    if cause.is::<PortError>() {
+        return Some(ErrorKind::BodyUnavailable);
     }
     cause.is::<rustls::Error>().then_some(ErrorKind::Tls)
 }

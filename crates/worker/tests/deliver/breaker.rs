@@ -76,11 +76,32 @@ async fn f23_an_open_breaker_defers_without_attempt_write_or_place_in_flight() {
     // Thirty seconds, and up to a step of the ramp more.
     world.clock.advance(Duration::from_secs(29));
     let waits: Vec<Told> = world.invoke().await;
-    assert!(waits.iter().all(|told| *told == Told::Acknowledged), "retries are deferred too");
+    assert_eq!(waits, [Told::HandedBack; 10], "retries are deferred too, where they are");
     assert_eq!(world.sent(), 10);
-    world.clock.advance(Duration::from_secs(12));
+    world.clock.advance(Duration::from_secs(22));
     world.invoke().await;
     assert!(world.sent() > 10, "somebody probes");
+}
+
+#[tokio::test]
+async fn f24_what_waited_long_comes_back_over_a_longer_time() {
+    let open = Duration::from_secs(400);
+    let breaker = breaker::Rules { open, ..rules().breaker };
+    let world = World::with(Rules { breaker, ..rules() });
+    let until = world.clock.now().plus(Duration::from_secs(30));
+    keep_open(&world, until).await;
+    for number in 0..40 {
+        world.accept(&sample::message(&format!("waits-{number}"), 1)).await;
+    }
+    while !world.invoke().await.is_empty() {}
+    let visible = |wait: Duration| {
+        world.clock.advance(wait);
+        std::iter::from_fn(|| Some(world.receive().len()).filter(|count| *count > 0)).sum::<usize>()
+    };
+    assert_eq!(visible(until.since(sample::START) - Duration::from_millis(1)), 0);
+    let early = visible(rules().breaker.step);
+    assert!((1..=20).contains(&early), "a fifth of them, give or take: {early}");
+    assert_eq!(early + visible(open / 4 - rules().breaker.step), 40);
 }
 
 #[tokio::test]
@@ -212,12 +233,62 @@ async fn breakers_that_cannot_be_reached_stop_nothing() {
         }
         world.answers(vec![Answer::Status(503); 10]);
         assert_eq!(world.invoke_on(&worker).await, [Told::HandedBack; 10]);
-        // One read, and one write that would have opened it.
-        assert_eq!((world.sent(), broken.calls.load(Ordering::SeqCst)), (10, 2));
-        world.accept(&sample::message("next", 1)).await;
-        assert_eq!(world.invoke_on(&worker).await, [Told::Acknowledged]);
-        assert_eq!(world.sent(), 11);
+        // One read that failed: for a while nothing more is asked, nor written to open it.
+        assert_eq!((world.sent(), broken.calls.load(Ordering::SeqCst)), (10, 1));
+        for (seconds, calls) in [(4, 1), (1, 2)] {
+            world.clock.advance(Duration::from_secs(seconds));
+            world.accept(&sample::message(&format!("next-{seconds}"), 1)).await;
+            assert_eq!(world.invoke_on(&worker).await, [Told::Acknowledged]);
+            assert_eq!(broken.calls.load(Ordering::SeqCst), calls);
+        }
+        assert_eq!(world.sent(), 12);
     }
+}
+
+/// Breakers that are read and never answer a write.
+struct Unwritable(AtomicUsize);
+
+#[async_trait]
+impl Breakers for Unwritable {
+    async fn read(&self, _: &str, _: Timestamp) -> Result<Option<Breaker>, PortError> {
+        Ok(None)
+    }
+    async fn write(&self, _: &str, _: &Breaker) -> Result<BreakerWritten, PortError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_cannot_be_written_costs_a_batch_the_time_of_one_write() {
+    let world = World::new();
+    let unwritable = Arc::new(Unwritable(AtomicUsize::new(0)));
+    let ports = Ports { breakers: unwritable.clone(), ..world.ports.clone() };
+    let worker = Worker::new(ports, Rules { concurrency: 20, ..rules() });
+    for number in 0..20 {
+        world.accept(&sample::message(&format!("fails-{number}"), 1)).await;
+    }
+    world.answers(vec![Answer::Status(503); 20]);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.invoke_on(&worker).await, [Told::HandedBack; 10]);
+    assert_eq!(world.invoke_on(&worker).await, [Told::HandedBack; 10]);
+    assert_eq!((world.sent(), unwritable.0.load(Ordering::SeqCst)), (20, 1));
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_told_while_a_breaker_keeps_its_report_waiting() {
+    let world = World::new();
+    let unwritable = Arc::new(Unwritable(AtomicUsize::new(0)));
+    let breaker = breaker::Rules { failures_max: 1, ..rules().breaker };
+    let ports = Ports { breakers: unwritable.clone(), ..world.ports.clone() };
+    let worker = Worker::new(ports, Rules { breaker, ..rules() });
+    world.accept(&sample::message("fails", 1)).await;
+    world.answers([Answer::Status(503)]);
+    let cut_off = tokio::time::timeout(Duration::from_secs(1), world.invoke_on(&worker)).await;
+    assert!(cut_off.is_err(), "the report is still under way");
+    let wait = world.wait_for_next();
+    assert!((5..=10).contains(&wait.as_secs()), "hidden until the next attempt: {wait:?}");
 }
 
 /// Settling fails, everything else works.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use relay_core::identity::Generation;
 use relay_core::lifecycle::{Phase, Status};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::Queue;
+use relay_core::ports::{Claim, Queue, Store};
 use relay_testkit::sample;
 use relay_worker::{Item, Rules, Told};
 
+use crate::breaker::keep_open;
 use crate::world::{Answer, World, rules};
 
 #[tokio::test]
@@ -40,6 +41,69 @@ async fn f34_the_deadline_ends_a_message_without_a_call() {
     let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
     assert_eq!(world.state(&message).await.phase, dead);
     assert_eq!((world.sent(), world.queue.inner.dead_letters().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn f34_copies_of_a_delivered_message_end_at_the_deadline_whatever_its_breaker_says() {
+    let world = World::new();
+    let message = sample::message("done", 1);
+    let envelope = world.accept(&message).await;
+    world.invoke().await;
+    keep_open(&world, world.clock.now().plus(Duration::from_secs(1_000_000))).await;
+    for _ in 0..3 {
+        world.queue.send(&envelope, Duration::ZERO).await.unwrap();
+    }
+    world.clock.advance(rules().deadline);
+    assert_eq!(world.invoke().await, [Told::Acknowledged; 3]);
+    assert_eq!((world.queue.inner.depth(), world.sent()), (0, 1));
+    assert_eq!(world.state(&message).await.phase, Phase::Delivered);
+}
+
+#[tokio::test]
+async fn f22_copies_of_an_earlier_generation_end_at_its_deadline_whatever_the_breaker_says() {
+    let world = World::new();
+    let (message, item) = moved_back(&world).await;
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    world.worker.deliver(&item, ends).await;
+    keep_open(&world, world.clock.now().plus(Duration::from_secs(1_000_000))).await;
+    world.clock.advance(rules().deadline);
+    let stray = Item { dead_letter: None, ..item };
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    assert_eq!(world.worker.deliver(&stray, ends).await, Told::Acknowledged);
+    assert_eq!(world.state(&message).await.phase.status(), Status::Queued);
+}
+
+#[tokio::test]
+async fn f09_a_last_attempt_without_an_outcome_is_the_reason_even_after_the_deadline() {
+    let world = World::new();
+    let message = sample::message("killer", 1);
+    world.accept(&message).await;
+    for lease in 1..=3 {
+        let claim = sample::claim(&message.first_life(), lease, world.clock.now());
+        assert!(matches!(world.store.claim(&message.id, &claim).await, Ok(Claim::Ours(_))));
+        world.clock.advance(sample::LEASE);
+    }
+    world.clock.advance(rules().deadline);
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let dead = Phase::Dead { reason: DeadReason::AttemptsExhausted, buried: true };
+    assert_eq!(world.state(&message).await.phase, dead);
+}
+
+#[tokio::test]
+async fn f34_the_deadline_waits_for_whoever_is_at_it() {
+    let world = World::new();
+    let message = sample::message("held", 1);
+    world.accept(&message).await;
+    world.clock.advance(rules().deadline - Duration::from_secs(1));
+    let claim = sample::claim(&message.first_life(), 1, world.clock.now());
+    assert!(matches!(world.store.claim(&message.id, &claim).await, Ok(Claim::Ours(_))));
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.invoke().await, [Told::HandedBack]);
+    let wait = world.wait_for_next();
+    assert!(wait >= sample::LEASE && wait <= sample::LEASE + Duration::from_secs(3), "{wait:?}");
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
+    assert_eq!(world.state(&message).await.phase, dead);
 }
 
 #[tokio::test]

@@ -114,7 +114,12 @@ async fn f24_a_thousand_waiting_messages_meet_a_recovering_target_step_by_step()
         assert_eq!(world.state(message).await.phase.status(), Status::Delivered);
     }
     let counts = counts(&watched.events.lock().unwrap());
-    assert_eq!(counts, [1, 4, 16, 64, 256, WAITING - 341]);
-    let allowed: u32 = (0..=breaker::LAST_STEP).map(allowance).sum();
-    assert!(allowed as usize > WAITING, "the last step had room left");
+    assert_eq!(counts.iter().sum::<usize>(), WAITING, "each once");
+    // All that a step allows and never more, but for the few permits that an environment took for messages
+    // which another one was handed.
+    for (step, count) in (0..breaker::LAST_STEP).zip(&counts) {
+        let allowed = allowance(step) as usize;
+        assert!(*count <= allowed && *count * 10 >= allowed * 9, "step {step}: {counts:?}");
+    }
+    assert!(counts[usize::from(breaker::LAST_STEP)] <= allowance(breaker::LAST_STEP) as usize);
 }

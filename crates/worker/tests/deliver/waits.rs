@@ -9,6 +9,7 @@ use relay_core::retry::RetryPolicy;
 use relay_testkit::sample;
 use relay_worker::{Rules, Told};
 
+use crate::breaker::keep_open;
 use crate::world::{Answer, World, rules};
 
 /// The longest delay of a copy.
@@ -47,7 +48,8 @@ async fn f41_a_long_wait_is_spent_outside_the_in_flight_set() {
         let left = not_before.since(world.clock.now());
         let told = world.invoke().await;
         // What is left of the wait at last is short enough to be hidden for.
-        let expected = if left > HOP || left.is_zero() { Told::Acknowledged } else { Told::HandedBack };
+        let expected =
+            if left > HOP || left.is_zero() { Told::Acknowledged } else { Told::HandedBack };
         assert_eq!(told, [expected], "{left:?} before the next attempt");
         hops += 1;
     }
@@ -81,4 +83,63 @@ async fn f41_an_item_whose_copy_cannot_be_sent_is_not_let_go() {
     assert!(world.wait_for_next() <= HOP, "it comes back to try again");
     assert_eq!(world.invoke().await, [Told::Acknowledged]);
     assert_eq!((world.queue.inner.depth(), world.sent()), (1, 1));
+}
+
+/// Receives and delivers once whatever is visible. Nothing is deleted: every answer of the worker is lost.
+async fn deliver_losing_deletes(world: &World) {
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    loop {
+        let items = world.receive();
+        if items.is_empty() {
+            return;
+        }
+        for item in items {
+            world.worker.deliver(&item, ends).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn f36_a_wait_for_a_breaker_leaves_one_copy_behind_for_each_lost_delete() {
+    let world = World::new();
+    keep_open(&world, world.clock.now().plus(Duration::from_secs(1_000_000))).await;
+    world.accept(&long_lived("deferred")).await;
+    let end = world.clock.now().plus(rules().deadline);
+    let mut received = 0;
+    loop {
+        world.wait_for_next();
+        if world.clock.now() >= end {
+            break;
+        }
+        received += 1;
+        deliver_losing_deletes(&world).await;
+        // The chain has one end that goes on; whatever it left behind waits where it is.
+        assert!(world.queue.inner.depth() <= received + 1, "{received}");
+    }
+    assert!(received >= 2, "{received}");
+    // At the deadline all of them end.
+    for _ in 0..=received {
+        while !world.invoke().await.is_empty() {}
+        if world.queue.inner.depth() > 0 {
+            world.wait_for_next();
+        }
+    }
+    assert_eq!((world.queue.inner.depth(), world.sent()), (0, 0));
+    assert_eq!(world.queue.inner.dead_letters().len(), 1);
+}
+
+#[tokio::test]
+async fn f36_a_copy_whose_send_was_not_confirmed_is_not_sent_again() {
+    let world = World::new();
+    keep_open(&world, world.clock.now().plus(Duration::from_secs(1_000_000))).await;
+    world.accept(&long_lived("unconfirmed")).await;
+    world.queue.sent_answers_are_lost.store(true, Ordering::SeqCst);
+    assert_eq!(world.invoke().await, [Told::HandedBack]);
+    assert_eq!(world.queue.inner.depth(), 2, "the copy is there, and so is the item");
+    world.queue.sent_answers_are_lost.store(false, Ordering::SeqCst);
+    world.clock.advance(HOP);
+    let mut told = world.invoke().await;
+    told.sort_by_key(|told| *told == Told::HandedBack);
+    assert_eq!(told, [Told::Acknowledged, Told::HandedBack], "one goes on, one stays");
+    assert_eq!(world.queue.inner.depth(), 2);
 }

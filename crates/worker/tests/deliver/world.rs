@@ -89,12 +89,13 @@ impl Sender for Targets {
     }
 }
 
-/// The queue, failing on demand. Nothing that fails takes effect.
+/// The queue, failing on demand. Nothing that fails takes effect, unless only the answer is lost.
 pub(crate) struct FlakyQueue {
     pub(crate) inner: MemoryQueue,
     pub(crate) postponing_fails: AtomicBool,
     pub(crate) burying_fails: AtomicBool,
     pub(crate) sending_fails: AtomicBool,
+    pub(crate) sent_answers_are_lost: AtomicBool,
 }
 
 fn fail(broken: &AtomicBool) -> Result<(), PortError> {
@@ -109,7 +110,8 @@ fn fail(broken: &AtomicBool) -> Result<(), PortError> {
 impl Queue for FlakyQueue {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
         fail(&self.sending_fails)?;
-        self.inner.send(envelope, delay).await
+        self.inner.send(envelope, delay).await?;
+        fail(&self.sent_answers_are_lost)
     }
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
         fail(&self.postponing_fails)?;
@@ -153,7 +155,7 @@ pub(crate) fn rules() -> Rules {
             failure_percent: 50,
             open: Duration::from_secs(30),
             open_max: Duration::from_secs(600),
-            step: Duration::from_secs(10),
+            step: Duration::from_secs(20),
         },
         deadline: Duration::from_secs(1800),
         visibility_max: Duration::from_secs(900),
@@ -174,6 +176,7 @@ impl World {
             postponing_fails: AtomicBool::new(false),
             burying_fails: AtomicBool::new(false),
             sending_fails: AtomicBool::new(false),
+            sent_answers_are_lost: AtomicBool::new(false),
         });
         let payloads = Arc::new(MemoryPayloads::new("bucket"));
         let targets = Arc::new(Targets::default());

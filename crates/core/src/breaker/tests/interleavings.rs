@@ -23,12 +23,23 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 1..600)
 }
 
+/// Nobody ever finds out anything: probers die, or their target is not called.
+fn acts_in_vain() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        3 => (0u16..8000).prop_map(Act::Advance),
+        6 => (0u8..4).prop_map(Act::Pass),
+        1 => (any::<u8>(), 2u8..4).prop_map(|(which, result)| Act::Finish { which, result }),
+    ];
+    proptest::collection::vec(act, 600)
+}
+
 /// Four environments whose clocks differ by up to three seconds.
 struct Run {
     shared: Shared,
     views: [View; 4],
     millis: u64,
-    under_way: Vec<(usize, Permit)>,
+    /// Attempts, with the environment that makes each and when it began by the true clock.
+    under_way: Vec<(usize, Permit, u64)>,
     /// Attempts made in each step.
     made: BTreeMap<(u8, Timestamp), u32>,
 }
@@ -44,13 +55,29 @@ impl Run {
         at(environment as u64).plus(Duration::from_millis(self.millis))
     }
 
+    /// Probes that are not over by their time.
+    fn probes(&self) -> usize {
+        let is_live = |(_, permit, begun): &&(usize, Permit, u64)| {
+            permit.step() == Some(0) && self.millis < begun + ATTEMPT.as_millis() as u64
+        };
+        self.under_way.iter().filter(is_live).count()
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Advance(millis) => self.millis += u64::from(millis),
+            Act::Pass(environment) => self.pass(usize::from(environment)),
+            Act::Finish { which, result } => self.finish(which, result),
+        }
+    }
+
     fn pass(&mut self, environment: usize) {
         let now = self.now(environment);
         if let Ok(permit) = self.shared.pass(&mut self.views[environment], now) {
             if let Some(step) = permit.step {
                 *self.made.entry((step.step, step.until)).or_default() += 1;
             }
-            self.under_way.push((environment, permit));
+            self.under_way.push((environment, permit, self.millis));
         }
     }
 
@@ -58,7 +85,7 @@ impl Run {
         if self.under_way.is_empty() {
             return;
         }
-        let (environment, permit) =
+        let (environment, permit, _) =
             self.under_way.remove(usize::from(which) % self.under_way.len());
         let now = self.now(environment);
         let result = match result {
@@ -80,11 +107,8 @@ proptest! {
     fn f24_no_interleaving_overruns_a_step_and_none_keeps_it_open(acts in acts()) {
         let mut run = Run::new();
         for act in acts {
-            match act {
-                Act::Advance(millis) => run.millis += u64::from(millis),
-                Act::Pass(environment) => run.pass(usize::from(environment)),
-                Act::Finish { which, result } => run.finish(which, result),
-            }
+            run.act(act);
+            prop_assert!(run.probes() <= 1, "{} probes at once", run.probes());
             for ((step, _), count) in &run.made {
                 prop_assert!(*count <= allowance(*step), "step {step}: {count}");
             }
@@ -99,5 +123,15 @@ proptest! {
             }
         }
         prop_assert_eq!(run.shared.phase(), Some(Phase::Closed));
+    }
+
+    #[test]
+    fn f24_no_two_probes_are_under_way_at_once(acts in acts_in_vain()) {
+        let mut run = Run::new();
+        run.millis = 30_000;
+        for act in acts {
+            run.act(act);
+            prop_assert!(run.probes() <= 1, "{} probes at once", run.probes());
+        }
     }
 }
