@@ -16,6 +16,14 @@ test *arguments:
 chaos *arguments="run":
     cargo run -p relay-chaos -- {{ arguments }}
 
+# the whole relay in simulated worlds, as many as asked for (docs/SIMULATION.md)
+sim seeds="2000":
+    SIM_SEEDS={{ seeds }} cargo test -p relay-tests --test simulation random_worlds -- --nocapture
+
+# breaks the code on purpose, one way after the other; the simulation has to notice each (docs/SIMULATION.md)
+mutants *arguments:
+    scripts/mutants {{ arguments }}
+
 # every check a change has to pass; `just ci fmt arrows` runs only these
 ci *steps:
     .ci/run {{ steps }}

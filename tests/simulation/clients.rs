@@ -116,8 +116,8 @@ impl Client {
     /// Whether being refused for a used id is right: somebody posts other content under it.
     fn is_reuse(&self, json: &Value, content: Content) -> bool {
         let posters = &self.services.plan.messages[self.number].posters;
-        let is_used = content == Content::Later
-            || posters.iter().any(|(_, theirs)| *theirs != content);
+        let is_used =
+            content == Content::Later || posters.iter().any(|(_, theirs)| *theirs != content);
         json["code"] == "MESSAGE_ID_REUSED" && is_used
     }
 

@@ -49,8 +49,8 @@ impl Services {
     pub(crate) fn start(&self) -> Machine {
         let host = Host(self.hosts.fetch_add(1, Ordering::SeqCst) + 1);
         let skew = self.plan.skew_millis;
-        let ahead = i64::try_from(self.dice.between(0, 2 * skew)).unwrap()
-            - i64::try_from(skew).unwrap();
+        let ahead =
+            i64::try_from(self.dice.between(0, 2 * skew)).unwrap() - i64::try_from(skew).unwrap();
         let seed = self.dice.between(0, u64::MAX - 1);
         let ambient = Arc::new(SkewedAmbient::new(self.clock.clone(), ahead, seed));
         self.watch.note(host, &format!("starts, its clock {ahead} ms ahead"));

@@ -11,10 +11,7 @@ pub(crate) struct Mortal<'work, T> {
 
 impl<'work, T> Mortal<'work, T> {
     /// Lets `work` reach this many awaits, or all of them.
-    pub(crate) fn new(
-        work: impl Future<Output = T> + 'work,
-        polls_left: Option<u64>,
-    ) -> Self {
+    pub(crate) fn new(work: impl Future<Output = T> + 'work, polls_left: Option<u64>) -> Self {
         Self { work: Some(Box::pin(work)), polls_left }
     }
 }

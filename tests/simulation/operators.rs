@@ -20,7 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(120);
 /// How many awaits a run that dies reaches at most.
 const AWAITS_MAX: u64 = 40;
 /// How often a person looks at the relay.
-const LOOK: Duration = Duration::from_secs(45);
+const LOOK: Duration = Duration::from_secs(12);
 /// Whom people are in reports.
 const PEOPLE: Host = Host(0);
 

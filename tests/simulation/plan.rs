@@ -11,6 +11,9 @@ use relay_worker::Rules;
 
 use crate::dice::Dice;
 
+/// What targets ask for with `Retry-After`.
+const ASKED: [&str; 6] = ["0", "40", "31536000", "-1", "soon", "Fri, 21 Nov 2025 04:41:00 GMT"];
+
 /// How a target answers.
 #[derive(Debug, Clone)]
 pub(crate) enum Behaviour {
@@ -184,10 +187,21 @@ impl Plan {
         let lease = timeout + SETTLE_TIME + dice.millis(0, 30_000);
         let storm = Duration::from_secs(dice.between(30, 600));
         let count = dice.between(1, 8);
-        let deadline = *dice.pick(&[60, 600, 3600, 3600 * 72]);
         let broken = *dice.pick(&[
-            "postpone", "send", "claim", "settle", "bury", "mark_buried", "mark_queued", "open",
-            "begin_again", "give_up", "read_breaker", "write_breaker", "dead", "delete_letters",
+            "postpone",
+            "send",
+            "claim",
+            "settle",
+            "bury",
+            "mark_buried",
+            "mark_queued",
+            "open",
+            "begin_again",
+            "give_up",
+            "read_breaker",
+            "write_breaker",
+            "dead",
+            "delete_letters",
         ]);
         Self {
             messages: (0..count).map(|_| Planned::drawn(dice, storm)).collect(),
@@ -201,37 +215,18 @@ impl Plan {
             source_faults: *dice.pick(&[0, 20, 100, 300]),
             broken: dice.happens(150).then_some(broken),
             next_version: *dice.pick(&[0, 0, 200, 1000]),
-            moves: *dice.pick(&[0, 0, 300]),
+            moves: *dice.pick(&[0, 0, 100]),
             torn: *dice.pick(&[0, 0, 100]),
             garbled: *dice.pick(&[0, 0, 0, 50]),
             destinations: pick_size(dice, 4),
-            wishes: *dice.pick(&[0, 0, 300]),
+            wishes: *dice.pick(&[0, 0, 100, 500]),
             receipts_max: *dice.pick(&[0, 0, 0, 4, 20]),
             forced: Vec::new(),
             kills: Vec::new(),
             second_life: dice.happens(200),
             batch: pick_size(dice, 10),
             function_timeout: lease + dice.millis(1000, 30_000),
-            rules: Rules {
-                retry: RetryPolicy {
-                    attempts_max: u32::try_from(dice.between(1, 5)).unwrap(),
-                    base: dice.millis(1000, 20_000),
-                    ..quiet.rules.retry
-                },
-                timeout,
-                lease,
-                concurrency: pick_size(dice, 10),
-                concurrency_per_destination: pick_size(dice, 10),
-                breaker: breaker::Rules {
-                    failures_max: *dice.pick(&[0, 0, 2, 5]),
-                    open: dice.millis(5000, 120_000),
-                    step: dice.millis(1000, 60_000),
-                    ..quiet.rules.breaker
-                },
-                deadline: Duration::from_secs(deadline),
-                visibility_max: Duration::from_secs(*dice.pick(&[5, 60, 900])),
-                ..quiet.rules
-            },
+            rules: drawn_rules(dice, timeout, lease),
             ..quiet
         }
     }
@@ -244,7 +239,12 @@ fn pick_size(dice: &Dice, most: u64) -> usize {
 impl Planned {
     /// One small message to a target, posted once and repeated until it is answered.
     pub(crate) fn to(behaviour: Behaviour) -> Self {
-        Self { behaviour, body_bytes: 20, posters: vec![(Duration::ZERO, Content::Usual)], repeats: 20 }
+        Self {
+            behaviour,
+            body_bytes: 20,
+            posters: vec![(Duration::ZERO, Content::Usual)],
+            repeats: 20,
+        }
     }
 
     fn drawn(dice: &Dice, storm: Duration) -> Self {
@@ -255,10 +255,10 @@ impl Planned {
             4 => Behaviour::Says(*dice.pick(&[408, 429, 500, 503])),
             5 => Behaviour::Slow(dice.millis(100, 20_000)),
             6 => Behaviour::Hangs,
-            7 => Behaviour::Asks(
-                *dice.pick(&[429, 503]),
-                *dice.pick(&["0", "40", "31536000", "-1", "soon", "Fri, 21 Nov 2025 04:41:00 GMT"]),
-            ),
+            7 => {
+                let asked = dice.pick(&ASKED);
+                Behaviour::Asks(*dice.pick(&[429, 503]), asked)
+            }
             8..=11 => Behaviour::Flaky,
             _ => Behaviour::Down(dice.millis(0, storm_millis * 2)),
         };
@@ -315,4 +315,29 @@ fn settings() -> IngestSettings {
         Some(value.to_owned())
     };
     IngestSettings::read(&lookup).unwrap()
+}
+
+fn drawn_rules(dice: &Dice, timeout: Duration, lease: Duration) -> Rules {
+    let quiet = rules();
+    let deadline = *dice.pick(&[60, 600, 3600, 3600 * 72]);
+    Rules {
+        retry: RetryPolicy {
+            attempts_max: u32::try_from(dice.between(1, 5)).unwrap(),
+            base: dice.millis(1000, 20_000),
+            ..quiet.retry
+        },
+        timeout,
+        lease,
+        concurrency: pick_size(dice, 10),
+        concurrency_per_destination: pick_size(dice, 10),
+        breaker: breaker::Rules {
+            failures_max: *dice.pick(&[0, 0, 2, 5]),
+            open: dice.millis(5000, 120_000),
+            step: dice.millis(1000, 60_000),
+            ..quiet.breaker
+        },
+        deadline: Duration::from_secs(deadline),
+        visibility_max: Duration::from_secs(*dice.pick(&[5, 60, 900])),
+        ..quiet
+    }
 }

@@ -12,8 +12,8 @@ use relay_core::lifecycle::{Again, ClaimRequest, Life};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{
-    Begun, Claim, DeadLetter, Found, Letter, Letters, PortError, Queue, Receipt, Recorded,
-    Settled, Settlement, Store,
+    Begun, Claim, DeadLetter, Found, Letter, Letters, PortError, Queue, Receipt, Recorded, Settled,
+    Settlement, Store,
 };
 use relay_core::time::Timestamp;
 use relay_testkit::{MemoryQueue, MemoryStore};

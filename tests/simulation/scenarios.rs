@@ -123,6 +123,19 @@ fn f21_what_the_queue_gives_up_on_its_own_comes_to_an_end() {
 }
 
 #[test]
+fn f21_a_claim_lands_while_the_reconciler_gives_the_message_up() {
+    for seed in 0..SEEDS {
+        let mut takes = world((0..16).map(|_| Behaviour::Takes));
+        for (number, planned) in (0..).zip(&mut takes.messages) {
+            planned.posters[0].0 = Duration::from_secs(number * 19);
+        }
+        let late = Fate::Late(Duration::from_secs(80));
+        let plan = Plan { receipts_max: 2, slow: 1000, forced: vec![("claim", 40, late)], ..takes };
+        assert_eq!(statuses(&lived(plan, seed)).len(), 16, "seed {seed}");
+    }
+}
+
+#[test]
 fn f22_a_redrive_that_stops_half_way_goes_on() {
     let mut generations = Vec::new();
     for seed in 0..SEEDS {
@@ -138,6 +151,29 @@ fn f22_a_redrive_that_stops_half_way_goes_on() {
         generations.extend(states.map(|(state, _)| state.life.generation));
     }
     assert!(generations.iter().any(|generation| *generation > Generation(3)), "{generations:?}");
+}
+
+#[test]
+fn f22_f39_a_late_write_of_an_earlier_generation_changes_nothing() {
+    // The next generation is under way when the writes of the one before come again.
+    let slow = Behaviour::Slow(Duration::from_secs(9));
+    let mut generations = 0;
+    for seed in 0..SEEDS {
+        let echoed = Fate::Echoed(Duration::from_secs(20));
+        let plan = Plan {
+            wishes: 900,
+            forced: ["settle", "mark_queued", "give_up", "mark_buried", "claim"]
+                .map(|call| (call, usize::MAX, echoed))
+                .to_vec(),
+            ..world([slow.clone(), Behaviour::Says(410), Behaviour::Says(503)])
+        };
+        let outcome = lived(plan, seed);
+        let [delivered, dead] = [Status::Delivered, Status::Dead];
+        assert_eq!(statuses(&outcome), [delivered, dead, dead], "seed {seed}");
+        let states = outcome.messages.iter().flatten();
+        generations += states.map(|(state, _)| state.life.generation.0).sum::<u32>();
+    }
+    assert!(generations > 100, "{generations}");
 }
 
 #[test]
@@ -169,11 +205,8 @@ fn f29_clocks_that_differ_by_minutes_double_calls_at_most() {
 #[test]
 fn f15_f32_workers_of_two_versions_side_by_side() {
     for seed in 0..SEEDS {
-        let plan = Plan {
-            next_version: 500,
-            worker_hosts: 3,
-            ..world((0..6).map(|_| Behaviour::Takes))
-        };
+        let plan =
+            Plan { next_version: 500, worker_hosts: 3, ..world((0..6).map(|_| Behaviour::Takes)) };
         let outcome = lived(plan, seed);
         assert_eq!(statuses(&outcome), [Status::Delivered; 6], "seed {seed}");
         assert_eq!(outcome.counts.calls, 6, "seed {seed}");
@@ -199,7 +232,8 @@ fn f08_f38_every_item_is_handed_out_twice() {
 
 #[test]
 fn f36_writes_that_meet_themselves_count_once() {
-    let twice = ["record", "claim", "settle", "mark_queued", "give_up", "mark_buried", "begin_again"];
+    let twice =
+        ["record", "claim", "settle", "mark_queued", "give_up", "mark_buried", "begin_again"];
     let forced: Vec<_> = twice.iter().map(|call| (*call, usize::MAX, Fate::Twice)).collect();
     let plan = Plan { forced, ..world([Behaviour::Asks(503, "1"), Behaviour::Says(410)]) };
     let outcome = lived(plan, 1);
@@ -237,11 +271,23 @@ fn f41_long_waits_go_on_as_fresh_copies() {
 
 #[test]
 fn f45_an_id_is_used_anew_while_letters_of_its_first_life_come_back() {
-    for seed in 0..SEEDS {
+    for seed in 0..3 * SEEDS {
         let behaviours = [Behaviour::Says(410), Behaviour::Takes, Behaviour::Says(503)];
-        let plan = Plan { second_life: true, skew_millis: 3000, ..world(behaviours) };
+        let skew_millis = if seed % 2 == 0 { 3000 } else { 60_000 };
+        let forced = vec![("send", usize::MAX, Fate::Echoed(Duration::from_secs(20)))];
+        let world = world(behaviours);
+        let plan = Plan { second_life: true, skew_millis, worker_hosts: 3, forced, ..world };
         let outcome = lived(plan, seed);
         let [delivered, dead] = [Status::Delivered, Status::Dead];
         assert_eq!(statuses(&outcome), [dead, delivered, dead], "seed {seed}");
+    }
+}
+
+#[test]
+fn f14_f45_a_malformed_letter_comes_back_when_its_id_is_used_anew() {
+    for seed in 0..2 * SEEDS {
+        let says = world((0..4).map(|_| Behaviour::Says(503)));
+        let plan = Plan { second_life: true, garbled: 500, skew_millis: 3000, ..says };
+        assert_eq!(statuses(&lived(plan, seed)), [Status::Dead; 4], "seed {seed}");
     }
 }

@@ -144,9 +144,8 @@ impl Watch {
         let Some(found) = found else { return };
         let id = found.message.id.clone();
         let known = self.seen.lock().unwrap().states.get(id.as_str()).cloned();
-        let is_recorded = known
-            .as_ref()
-            .is_some_and(|state| state.life.accepted_id == found.message.accepted_id);
+        let is_recorded =
+            known.as_ref().is_some_and(|state| state.life.accepted_id == found.message.accepted_id);
         if !is_recorded {
             self.observe(by, &Observed::Recorded(Box::new(found.message.clone())));
         } else if known.as_ref() == Some(&found.state) {

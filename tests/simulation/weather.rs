@@ -1,7 +1,7 @@
 //! What happens to calls of ports: drawn anew for each one while the storm lasts, nothing afterwards.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use relay_testkit::faults::{Fate, Trouble, Troubles};
@@ -57,7 +57,8 @@ impl Weather {
     /// The fate that the plan has for the next call of this name.
     fn forced(&self, call: &'static str) -> Option<Fate> {
         let mut forced = self.forced.lock().unwrap();
-        let (_, left, fate) = forced.iter_mut().find(|(name, left, _)| *name == call && *left > 0)?;
+        let (_, left, fate) =
+            forced.iter_mut().find(|(name, left, _)| *name == call && *left > 0)?;
         *left -= 1;
         Some(*fate)
     }

@@ -99,13 +99,15 @@ impl World {
         let clock = ManualClock::with_runtime(sample::START);
         let bounds = Bounds {
             attempts_max: plan.rules.retry.attempts_max,
+            deadline: plan.rules.deadline,
+            delay_max: plan.rules.retry.delay_max,
             clock_difference: Duration::from_millis(2 * plan.skew_millis),
             reconciled: true,
         };
         let watch = Arc::new(Watch::new(clock.clone(), bounds));
         let behaviours = plan.messages.iter().enumerate();
-        let behaviours = behaviours
-            .map(|(number, planned)| (path_of(number), planned.behaviour.clone()));
+        let behaviours =
+            behaviours.map(|(number, planned)| (path_of(number), planned.behaviour.clone()));
         let targets = Arc::new(Targets {
             behaviours: behaviours.collect(),
             dice: Arc::clone(&dice),

@@ -28,7 +28,7 @@ fn rows_in(line: &str) -> Vec<String> {
 fn files_of_rows() -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for path in walk("rs") {
-        for row in read(&relative(&path)).lines().flat_map(rows_in) {
+        for row in read(relative(&path)).lines().flat_map(rows_in) {
             found.entry(row).or_default().insert(relative(&path));
         }
     }

@@ -62,23 +62,23 @@ pub struct RunArguments {
 #[derive(Debug, Clone, clap::Args)]
 pub struct IsolationArguments {
     /// Messages a second to the target that answers
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: u32,
     /// How long they are sent, in seconds
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, default_value_t = 75, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,
     /// How much of that is left out of the comparison at its beginning, in seconds: the time that a
     /// breaker takes to notice
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub warm_up_seconds: u32,
     /// Of a hundred messages, so many more go to the target that never answers
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub silent_percent: u32,
     /// How long the target that answers takes, in milliseconds
-    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub target_ms: u32,
     /// Invocations of the worker at one time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub invocations: u32,
     /// How long to wait for the last message of a phase, in seconds
     #[arg(long, default_value_t = 300)]

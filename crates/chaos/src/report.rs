@@ -114,7 +114,9 @@ impl Report {
                 &mut self.doubled
             }
         };
-        for extra in &found.extra {
+        // Of a message that got stuck the record says nothing yet, and the run has failed anyway.
+        let is_stuck = matches!(found.verdict, Verdict::Stuck(_));
+        for extra in found.extra.iter().filter(|_| !is_stuck) {
             match &extra.explanation {
                 Some(explanation) => *explained.entry(explanation.clone()).or_default() += 1,
                 None => self.unexplained += 1,
@@ -163,6 +165,25 @@ fn is_bad(found: &Finding) -> bool {
         || found.overlapping + found.wrong_bodies > 0
 }
 
+impl Report {
+    /// Every operation, and what was done to its calls.
+    fn table(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write!(out, "{:<9} {:<25} {:>7}", "service", "operation", "calls")?;
+        for kind in FaultKind::ALL {
+            write!(out, " {:>11}", kind.as_str())?;
+        }
+        writeln!(out)?;
+        for one in &self.services {
+            write!(out, "{:<9} {:<25} {:>7}", one.service, one.operation, one.calls)?;
+            for kind in FaultKind::ALL {
+                write!(out, " {:>11}", one.faults.get(kind.as_str()).copied().unwrap_or_default())?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
+
 impl Display for Report {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let (calls, failures) = (self.calls_while_breaking, self.failed_calls);
@@ -208,18 +229,7 @@ impl Display for Report {
             out,
             "faults       {calls} calls of services in that time, {failures} failed or unanswered ({percent:.1} %)"
         )?;
-        write!(out, "{:<9} {:<25} {:>7}", "service", "operation", "calls")?;
-        for kind in FaultKind::ALL {
-            write!(out, " {:>11}", kind.as_str())?;
-        }
-        writeln!(out)?;
-        for one in &self.services {
-            write!(out, "{:<9} {:<25} {:>7}", one.service, one.operation, one.calls)?;
-            for kind in FaultKind::ALL {
-                write!(out, " {:>11}", one.faults.get(kind.as_str()).copied().unwrap_or_default())?;
-            }
-            writeln!(out)?;
-        }
+        self.table(out)?;
         for finding in &self.findings {
             writeln!(out, "WRONG {finding}")?;
         }

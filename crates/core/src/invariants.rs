@@ -5,6 +5,7 @@
 //! alone and by [`Status::after`](crate::lifecycle::Status::after): it shares no other code with what it judges,
 //! runs nothing and reads no clock.
 
+mod copies;
 mod step;
 mod story;
 
@@ -19,6 +20,10 @@ use crate::message::Message;
 use crate::outcome::ErrorKind;
 use crate::time::Timestamp;
 use story::Story;
+
+/// How long before a record expires its message is given up at the latest. A generation that begins later than
+/// that may come to no end: what has expired can no longer be noted.
+const ENDING_TIME: Duration = Duration::from_secs(1800);
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,6 +225,11 @@ impl Observed {
 pub struct Bounds {
     /// Attempts allowed in one generation.
     pub attempts_max: u32,
+    /// How long a generation may take before it is given up for that.
+    pub deadline: Duration,
+    /// Longest wait between two attempts: a generation whose next attempt would come too late ends before its
+    /// deadline.
+    pub delay_max: Duration,
     /// How far the clocks of two hosts are apart at most.
     pub clock_difference: Duration,
     /// Whether somebody puts records and dead letters right in the background.
@@ -336,3 +346,6 @@ impl History {
         story.ok_or_else(nothing)?.accepted(at, post.body, &self.bounds)
     }
 }
+
+#[cfg(test)]
+mod tests;

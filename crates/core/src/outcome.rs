@@ -345,6 +345,9 @@ mod tests {
             started_at: Timestamp::from_millis(1),
             duration_millis: 1,
         };
-        assert_eq!(AttemptRecord::of(Generation::default(), 1, &outcome).answer, "ä".repeat(ANSWER_KEPT_BYTES / 2));
+        assert_eq!(
+            AttemptRecord::of(Generation::default(), 1, &outcome).answer,
+            "ä".repeat(ANSWER_KEPT_BYTES / 2)
+        );
     }
 }

@@ -23,7 +23,8 @@ use crate::upload::UploadId;
 
 pub use breakers::{BreakerWritten, Breakers};
 pub use operations::{
-    Cursor, DEAD_SHARDS, DeadEntry, DeadWanted, LETTERS_MAX, Ledger, Letter, Letters, Page, Standing,
+    Cursor, DEAD_SHARDS, DeadEntry, DeadWanted, LETTERS_MAX, Ledger, Letter, Letters, Page,
+    Standing,
 };
 
 /// Why a port could not answer. The text is for logs, never for clients.

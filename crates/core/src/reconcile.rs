@@ -255,7 +255,8 @@ mod tests {
         ] {
             assert_eq!(due(phase, long_ago), "Nothing");
         }
-        // An acceptance that was never finished was never promised to anybody.
+        // It may be in the queue with that not noted, or its acceptance was cut off, which whoever sent it
+        // finishes. Neither is told apart from here, and both are in no index.
         let mut first = found(Phase::Pending, long_ago).state;
         first.life.generation = Generation(0);
         assert_eq!(Due::of(&first, NOW), Due::Nothing);

@@ -8,7 +8,9 @@ use relay_core::body::Body;
 use relay_core::destination::{Method, Target};
 use relay_core::fingerprint::Fingerprint;
 use relay_core::headers::Headers;
-use relay_core::identity::{AcceptedId, CorrelationId, Generation, LeaseId, MessageId, RelayId, SenderId};
+use relay_core::identity::{
+    AcceptedId, CorrelationId, Generation, LeaseId, MessageId, RelayId, SenderId,
+};
 use relay_core::lifecycle::{ClaimRequest, Life};
 use relay_core::message::Message;
 use relay_core::outcome::{AttemptRecord, Outcome};

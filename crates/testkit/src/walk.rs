@@ -207,8 +207,7 @@ impl Track {
 }
 
 fn reason(chance: &mut Chance) -> DeadReason {
-    let reasons =
-        [DeadReason::Gone, DeadReason::DeadlinePassed, DeadReason::ReceiveCountExceeded];
+    let reasons = [DeadReason::Gone, DeadReason::DeadlinePassed, DeadReason::ReceiveCountExceeded];
     chance.pick(&reasons).copied().unwrap_or(DeadReason::Gone)
 }
 

@@ -10,7 +10,9 @@ use relay_core::ports::{Letters, Payloads, Queue, Receipt, SignedLink};
 use relay_core::time::Timestamp;
 use relay_testkit::conformance::{breakers, ledger, letters, payloads, queue, store};
 use relay_testkit::memory::Received;
-use relay_testkit::{ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, sample, walk};
+use relay_testkit::{
+    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, sample, walk,
+};
 
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_contract() {

@@ -1,8 +1,8 @@
-//! Faults while a message is delivered or given up.
+//! Faults while a message is delivered, given up or brought back.
 
 use relay_testkit::wire::{Fault, Rule, Service};
 
-use crate::world::{HELD, WORKER, World};
+use crate::world::{HELD, INGEST, WORKER, World};
 
 #[tokio::test]
 async fn f09_f10_a_worker_killed_before_it_notes_a_delivery_delivers_again_and_says_so() {
@@ -63,4 +63,25 @@ async fn f20_a_worker_killed_between_death_and_burial_is_followed_by_one_that_bu
     world.drained().await;
     assert_eq!(world.dead_letters().await, std::slice::from_ref(&id));
     assert_eq!(world.arrivals(&id).len(), 1, "it is buried without another call");
+}
+
+#[tokio::test]
+async fn f22_a_redrive_that_is_killed_before_the_queue_has_it_can_be_asked_for_again() {
+    let world = World::start().await;
+    let id = world.accepted(&world.message("/down", "one")).await;
+    assert_eq!(world.finished(&id).await.status, "DEAD");
+    world.recover();
+    world.fail(Rule::next(Service::Sqs, "SendMessage", HELD).by(INGEST));
+    let (answer, ()) = tokio::join!(world.redrive(&id), async {
+        world.all_failed().await;
+        world.kill("ingest").await;
+    });
+    assert!(answer.status >= 500, "{answer:?}");
+    let shown = world.shown(&id).await;
+    assert_eq!((shown.status.as_str(), shown.generation), ("PENDING", 1));
+    assert_eq!(world.redrive(&id).await.status, 202);
+    let shown = world.finished(&id).await;
+    assert_eq!((shown.status.as_str(), shown.generation), ("DELIVERED", 1));
+    world.drained().await;
+    assert_eq!(world.taken(&id), [1], "the first attempt of its second life");
 }

@@ -75,6 +75,17 @@ impl World {
         Answer::of(request.send().await.expect("the front door answers")).await
     }
 
+    /// Asks once for a dead message to be set going again.
+    pub(crate) async fn redrive(&self, id: &str) -> Answer {
+        let url = format!("{}/v1/messages/{id}/redrive", self.bench.url());
+        Answer::of(self.http.post(url).json(&json!({})).send().await.expect("an answer")).await
+    }
+
+    /// From now on the target takes what it did not take before.
+    pub(crate) fn recover(&self) {
+        self.arrivals.recover();
+    }
+
     /// Posts until it is accepted, as clients do; the relay's id.
     pub(crate) async fn accepted(&self, message: &Value) -> String {
         self.until("an acceptance", SOON, async || {

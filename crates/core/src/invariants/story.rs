@@ -1,19 +1,14 @@
 //! What was seen of one message.
 
-use std::time::Duration;
-
-use super::{Bounds, Broken, Host, Invariant, Observed, step};
+use super::copies::Copies;
+use super::{Bounds, Broken, ENDING_TIME, Host, Invariant, Observed, step};
 use crate::attempt::SETTLE_TIME;
 use crate::body::Sha256;
-use crate::identity::{AcceptedId, Generation, LeaseId, RelayId};
+use crate::identity::{Generation, LeaseId, RelayId};
 use crate::lifecycle::{Life, Phase, State};
 use crate::message::Message;
 use crate::outcome::{Class, ErrorKind, classify};
 use crate::time::Timestamp;
-
-/// A generation that begins later than this before its record expires may come to no end: the worker leaves this
-/// much for noting an end, and does not begin.
-const ENDING_TIME: Duration = Duration::from_secs(1800);
 
 /// A claim, from which one call may follow.
 struct Hold {
@@ -31,34 +26,6 @@ struct Call {
     generation: Generation,
 }
 
-/// How many copies there are, by the life they are of.
-#[derive(Default)]
-struct Copies(Vec<(AcceptedId, Generation, u32)>);
-
-impl Copies {
-    fn of(&self, life: &Life) -> u32 {
-        let is_of = |(accepted, generation, _): &&(AcceptedId, Generation, u32)| {
-            *accepted == life.accepted_id && *generation == life.generation
-        };
-        self.0.iter().find(is_of).map_or(0, |(.., count)| *count)
-    }
-
-    fn add(&mut self, life: &Life) {
-        self.set(life, self.of(life) + 1);
-    }
-
-    fn remove(&mut self, life: &Life) {
-        self.set(life, self.of(life).saturating_sub(1));
-    }
-
-    fn set(&mut self, life: &Life, count: u32) {
-        self.0.retain(|(accepted, generation, _)| {
-            *accepted != life.accepted_id || *generation != life.generation
-        });
-        self.0.push((life.accepted_id.clone(), life.generation, count));
-    }
-}
-
 /// What was seen of one message.
 pub(super) struct Story {
     id: RelayId,
@@ -74,6 +41,8 @@ pub(super) struct Story {
     letters: Copies,
     /// Letters that ever were, those included that somebody took away.
     buried: Copies,
+    /// Letters that the queue ever moved on its own.
+    moved: Copies,
 }
 
 impl Story {
@@ -89,6 +58,7 @@ impl Story {
             copies: Copies::default(),
             letters: Copies::default(),
             buried: Copies::default(),
+            moved: Copies::default(),
         }
     }
 
@@ -136,9 +106,7 @@ impl Story {
     ) -> Result<(), Broken> {
         match seen {
             Observed::Written { by, state, .. } => self.written(at, *by, state, bounds),
-            Observed::Called { by, attempt, body, .. } => {
-                self.called(*by, *attempt, *body, bounds)
-            }
+            Observed::Called { by, attempt, body, .. } => self.called(*by, *attempt, *body, bounds),
             Observed::Returned { by, attempt, result, .. } => {
                 self.returned(*by, *attempt, *result);
                 Ok(())
@@ -158,6 +126,7 @@ impl Story {
             }
             Observed::Moved { life, .. } => {
                 self.letters.add(life);
+                self.moved.add(life);
                 self.copies.remove(life);
                 self.not_stranded(at, bounds)
             }
@@ -185,7 +154,7 @@ impl Story {
         if matches!(self.state.phase, Phase::Dead { buried: false, .. }) {
             return Err((Invariant::DeadIsBuried, "a burial that nobody noted".to_owned()));
         }
-        let of_others = self.letters.0.iter().find(|(accepted, generation, count)| {
+        let of_others = self.letters.iter().find(|(accepted, generation, count)| {
             let life = &self.state.life;
             let is_of = *accepted == life.accepted_id && *generation == life.generation;
             *count > 0 && *accepted == life.accepted_id && !(is_dead && is_of)
@@ -223,7 +192,7 @@ impl Story {
         state: &State,
         bounds: &Bounds,
     ) -> Result<(), Broken> {
-        step::check(&self.state, state, bounds.attempts_max)?;
+        step::check(&self.state, state, bounds)?;
         let before = std::mem::replace(&mut self.state, state.clone());
         if before.life.generation != state.life.generation {
             (self.taken, self.accepted) = (false, true);
@@ -325,18 +294,20 @@ impl Story {
         Ok(())
     }
 
-    /// Whoever is not final is in the queue, and whoever is DEAD is in one of the queues. A message that
+    /// Whoever is not final is in the queue, and so is whoever is DEAD until the burial is noted. A message that
     /// nobody was told of may wait for its client's retry, and one that has expired by some host's clock is gone.
     fn not_stranded(&self, at: Timestamp, bounds: &Bounds) -> Result<(), Broken> {
         let life = &self.state.life;
         if self.is_expired(at, bounds) {
             return Ok(());
         }
-        let is_found_by_reconciler = bounds.reconciled && self.letters.of(life) > 0;
-        let is_in_queue = self.copies.of(life) > 0 || is_found_by_reconciler;
+        // What the queue gave up on its own is the reconciler's to find.
+        let is_found = bounds.reconciled && self.moved.of(life) > 0;
+        let is_in_queue = self.copies.of(life) > 0 || is_found;
         let is_safe = match &self.state.phase {
             Phase::Delivered | Phase::Cancelled => true,
-            Phase::Dead { .. } => is_in_queue || self.letters.of(life) > 0,
+            Phase::Dead { buried: true, .. } => is_in_queue || self.letters.of(life) > 0,
+            Phase::Dead { buried: false, .. } => is_in_queue,
             Phase::Pending => !self.accepted || life.generation > Generation(0) || is_in_queue,
             Phase::Queued | Phase::Processing { .. } | Phase::Retrying { .. } => is_in_queue,
         };

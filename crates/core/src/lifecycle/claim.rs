@@ -124,7 +124,7 @@ pub enum ClaimVerdict {
         /// When it is.
         until: Timestamp,
     },
-    /// The queue item belongs to an earlier generation.
+    /// The queue item belongs to an earlier generation, or to an earlier acceptance.
     Superseded,
     /// The queue item belongs to a generation that the record does not show yet.
     Ahead,
@@ -149,8 +149,17 @@ impl State {
         self.life.accepted_id == *accepted_id && now < self.life.expires_at
     }
 
+    /// Whether the state is of an acceptance that came after that of `life`: nothing of that life may be
+    /// written over it any more.
+    pub fn comes_after(&self, life: &Life) -> bool {
+        self.life.accepted_id != life.accepted_id && life.expires_at < self.life.expires_at
+    }
+
     /// Judges a claim on a stored state. Whoever has no state at hand may take the message.
     pub fn judge_claim(&self, claim: &ClaimRequest) -> ClaimVerdict {
+        if self.comes_after(&claim.life) {
+            return ClaimVerdict::Superseded;
+        }
         if !self.counts_for(&claim.life.accepted_id, claim.now) {
             return ClaimVerdict::TakeAnew;
         }
@@ -243,6 +252,10 @@ mod tests {
 
     #[test]
     fn f45_a_state_of_another_life_blocks_nothing() {
+        // An item that outlived its record leaves the new acceptance alone, even by a clock that is behind.
+        let earlier = Life { expires_at: Timestamp::from_millis(9000), ..life(2, 0) };
+        check(Phase::Delivered, 1, (earlier.clone(), 8999), expect!["Superseded"]);
+        check(held(8), 1, (earlier, 9001), expect!["Superseded"]);
         check(Phase::Delivered, 1, (life(2, 0), 50), expect!["TakeAnew"]);
         check(Phase::Delivered, 1, (life(1, 1), 10_000), expect!["TakeAnew"]);
         check(held(8), 3, (life(2, 0), 50), expect!["TakeAnew"]);

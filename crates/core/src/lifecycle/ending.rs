@@ -11,7 +11,7 @@ pub enum Ending {
     Write(State),
     /// It was given up for this reason before.
     Already(State),
-    /// Somebody is at it, it is final, or it is in another generation.
+    /// Somebody is at it, it is final, in another generation, or its record has expired.
     Refused,
 }
 
@@ -20,6 +20,9 @@ impl Ending {
     /// worker died is between attempts as soon as the lease has ended, and that attempt's outcome is
     /// unknown.
     pub fn of(found: Option<&State>, life: &Life, reason: DeadReason, now: Timestamp) -> Self {
+        if life.expires_at <= now || found.is_some_and(|found| found.comes_after(life)) {
+            return Self::Refused;
+        }
         let counting = found.filter(|found| found.counts_for(&life.accepted_id, now));
         let mut next = counting.cloned().unwrap_or_else(|| State::unwritten(life.clone(), now));
         if next.life.generation != life.generation {
@@ -124,7 +127,7 @@ mod tests {
         check(dead(DeadReason::Gone), life(1, 1), expect!["refused"]);
         check(Phase::Queued, life(1, 0), expect!["refused"]);
         check(Phase::Queued, life(1, 2), expect!["refused"]);
-        // A state of another acceptance counts for nothing: this message was never begun.
+        // A state of an earlier acceptance counts for nothing: this message was never begun.
         check(Phase::Delivered, life(2, 0), expect!["written with 0 attempts, 0 unknown"]);
     }
 
@@ -141,5 +144,17 @@ mod tests {
         check(held_until(100), expect!["written with 2 attempts, 2 unknown"]);
         check(held_until(101), expect!["refused"]);
         check(Phase::Delivered, expect!["refused"]);
+    }
+
+    #[test]
+    fn f45_nothing_is_given_up_once_its_record_has_expired() {
+        let reason = DeadReason::Malformed;
+        let at_end = Timestamp::from_millis(10_000);
+        assert_eq!(Ending::of(None, &life(1, 1), reason, at_end), Ending::Refused);
+        // By a clock that is behind, the old life still lasts; the new one's state tells.
+        let next = Life { expires_at: Timestamp::from_millis(20_000), ..life(2, 0) };
+        let found = State::unwritten(next, Timestamp::from_millis(9_999));
+        let just_before = Timestamp::from_millis(9_999);
+        assert_eq!(Ending::of(Some(&found), &life(1, 1), reason, just_before), Ending::Refused);
     }
 }

@@ -19,11 +19,11 @@ pub enum BreakerWritten {
 #[async_trait]
 pub trait Breakers: Send + Sync {
     /// The breaker of a destination (scheme, host and port); nothing if none was written, which means that
-    /// it is closed, or if the record has expired at `now`. Strongly consistent.
+    /// it is closed, or if the record has expired at `now` or cannot be read. Strongly consistent.
     async fn read(&self, destination: &str, now: Timestamp) -> Result<Option<Breaker>, PortError>;
 
     /// Writes `breaker` if the stored one has the version before it; or if it is version 1 and none is
-    /// stored, or one that has expired when it is written. A write recognises itself by its version and
+    /// stored, or one that has expired when it is written or cannot be read. A write recognises itself by its version and
     /// its id (F36).
     async fn write(
         &self,

@@ -54,6 +54,8 @@ pub enum Standing {
     },
     /// It is PENDING again, and not known to be in the queue.
     SetGoing,
+    /// What the index says of it cannot be read; the record says more, or somebody has to look at it.
+    Unreadable,
 }
 
 /// A message in the index of dead letters.
@@ -63,7 +65,7 @@ pub struct DeadEntry {
     pub id: RelayId,
     /// When it died, or was set going again.
     pub at: Timestamp,
-    /// Which of the two, and what belongs to it.
+    /// Which of the two, if that can be read, and what belongs to it.
     pub standing: Standing,
 }
 
@@ -83,7 +85,7 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Page<DeadEntry>, PortError>;
 
     /// One page of the ids of all messages that are not known to be final. Reads the whole table, page by
-    /// page; an id may come more than once.
+    /// page, in no order; an id may come again on the page that follows.
     async fn unfinished(&self, after: Option<&Cursor>) -> Result<Page<RelayId>, PortError>;
 }
 

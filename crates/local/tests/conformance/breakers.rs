@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_sdk_dynamodb::types::AttributeValue;
 use relay_aws::{DynamoBreakers, Endpoints};
 use relay_core::breaker::{Breaker, Phase, Rule, Why, WriteId};
-use relay_core::ports::{BreakerWritten, Breakers, PortError};
+use relay_core::ports::{BreakerWritten, Breakers};
 use relay_core::time::Timestamp;
 use relay_testkit::conformance::breakers;
 use relay_testkit::sample;
@@ -72,17 +72,26 @@ async fn f27_a_breaker_is_removed_by_the_table_in_its_time() {
 }
 
 #[tokio::test]
-async fn an_unreadable_breaker_is_reported_with_what_is_wrong() {
+async fn an_unreadable_breaker_counts_as_absent_and_is_replaced_by_the_first_write() {
     let bench = Bench::start().await;
     let breakers = breakers_at(bench.server.url()).await;
-    let item = [("pk", "DEST#https://broken.example"), ("sk", "BREAKER"), ("breaker", "{}")];
-    let item: HashMap<String, AttributeValue> = item
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
-        .collect();
-    bench.raw().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
-    let error = breakers.read("https://broken.example", sample::START).await.unwrap_err();
-    let reason = "breaker of BREAKER must be the JSON that belongs there".to_owned();
-    assert_eq!(error, PortError::Corrupt { action: "reading a breaker", reason });
+    for content in [Some("{}"), Some("{\"version\":"), None] {
+        let key = [("pk", "DEST#https://broken.example"), ("sk", "BREAKER")];
+        let item: HashMap<String, AttributeValue> = key
+            .into_iter()
+            .chain(content.map(|content| ("breaker", content)))
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+            .collect();
+        bench.raw().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+        assert_eq!(breakers.read("https://broken.example", sample::START).await, Ok(None));
+        let first = breaker(sample::START);
+        let second = Breaker { version: 2, ..first.clone() };
+        let refused = breakers.write("https://broken.example", &second).await;
+        assert_eq!(refused, Ok(BreakerWritten::Changed(None)), "{content:?}");
+        let written = breakers.write("https://broken.example", &first).await;
+        assert_eq!(written, Ok(BreakerWritten::Done), "{content:?}");
+        let read = breakers.read("https://broken.example", sample::START).await;
+        assert_eq!(read, Ok(Some(first)), "{content:?}");
+    }
     bench.server.shutdown().await;
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use relay_core::decide::Decision;
 use relay_core::identity::{Generation, RelayId};
-use relay_core::lifecycle::{Again, Beginning, ClaimRequest, ClaimVerdict, Event, Life, Phase, State};
+use relay_core::lifecycle::{
+    Again, Beginning, ClaimRequest, ClaimVerdict, Event, Life, Phase, State,
+};
 use relay_core::message::Message;
 use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind, with_attempt};
 use relay_core::ports::{
@@ -153,8 +155,9 @@ impl Records {
         reason: DeadReason,
         now: Timestamp,
     ) -> Settled {
+        let is_over = self.states.get(id).is_some_and(|state| state.comes_after(life));
         let mut state = self.state_for(id, life, now);
-        if !is_of(&state, life) {
+        if is_over || life.expires_at <= now || !is_of(&state, life) {
             return Settled::Lost;
         }
         match &state.phase {

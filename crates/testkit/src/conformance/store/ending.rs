@@ -132,10 +132,8 @@ pub(super) async fn f22_a_dead_letter_goes_again_in_the_next_generation(store: S
         Life { generation: first.generation.next(), generation_started_at: at(3), ..first.clone() };
     let answer = store.begin_again(&message.id, &first, Again::Redrive, at(3)).await;
     assert_eq!(answer, Ok(Begun::Pending(second.clone())));
-    let begun = State {
-        outcomes: dead.outcomes.clone(),
-        ..State::unwritten(second.clone(), at(3))
-    };
+    let begun =
+        State { outcomes: dead.outcomes.clone(), ..State::unwritten(second.clone(), at(3)) };
     assert_eq!(state(&store, &message, at(3)).await, begun);
     // The whole way again, to a second redrive.
     store.mark_queued(&message.id, &second, at(4)).await.unwrap();
@@ -159,14 +157,18 @@ pub(super) async fn f22_redriving_twice_answers_the_same(store: Subject) {
     let Ok(Begun::Pending(second)) = &answer else { panic!("not redriven: {answer:?}") };
     assert_eq!(store.begin_again(&message.id, &first, Again::Redrive, at(3)).await, answer);
     store.mark_queued(&message.id, second, at(4)).await.unwrap();
-    assert_eq!(store.begin_again(&message.id, &first, Again::Redrive, at(5)).await, Ok(Begun::Refused));
+    assert_eq!(
+        store.begin_again(&message.id, &first, Again::Redrive, at(5)).await,
+        Ok(Begun::Refused)
+    );
 }
 
 pub(super) async fn f22_of_redrives_at_once_all_answer_the_same(store: Subject) {
     let message = recorded(&store, "f22-at-once").await;
     let first = message.first_life();
     died(&store, &message, at(1)).await;
-    let redrives = (2..10).map(|millis| store.begin_again(&message.id, &first, Again::Redrive, at(millis)));
+    let redrives =
+        (2..10).map(|millis| store.begin_again(&message.id, &first, Again::Redrive, at(millis)));
     let answers = join_all(redrives).await;
     assert!(matches!(answers[0], Ok(Begun::Pending(_))), "{answers:?}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
@@ -182,7 +184,10 @@ pub(super) async fn what_is_not_dead_is_not_redriven(store: Subject) {
     let life = message.first_life();
     let mut statuses = Vec::new();
     for step in 0..3 {
-        assert_eq!(store.begin_again(&message.id, &life, Again::Redrive, at(step)).await, Ok(Begun::Refused));
+        assert_eq!(
+            store.begin_again(&message.id, &life, Again::Redrive, at(step)).await,
+            Ok(Begun::Refused)
+        );
         statuses.push(state(&store, &message, at(step)).await.phase.status());
         match step {
             0 => store.mark_queued(&message.id, &life, at(step)).await.unwrap(),
@@ -213,7 +218,9 @@ pub(super) async fn what_was_delivered_is_resent_but_not_redriven(store: Subject
 pub(super) async fn f27_an_expired_dead_letter_is_not_redriven(store: Subject) {
     let message = recorded(&store, "f27-redriven").await;
     died(&store, &message, at(1)).await;
-    let answer = store.begin_again(&message.id, &message.first_life(), Again::Redrive, START.plus(TTL)).await;
+    let answer = store
+        .begin_again(&message.id, &message.first_life(), Again::Redrive, START.plus(TTL))
+        .await;
     assert_eq!(answer, Ok(Begun::Refused));
 }
 

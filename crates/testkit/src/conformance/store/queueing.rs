@@ -39,7 +39,9 @@ pub(super) async fn f22_queued_of_an_earlier_generation_changes_nothing(store: S
     let message = recorded(&store, "f22-queued").await;
     let first = message.first_life();
     died(&store, &message, at(1)).await;
-    let Ok(Begun::Pending(second)) = store.begin_again(&message.id, &first, Again::Redrive, at(2)).await else {
+    let Ok(Begun::Pending(second)) =
+        store.begin_again(&message.id, &first, Again::Redrive, at(2)).await
+    else {
         panic!("not redriven")
     };
     let before = state(&store, &message, at(2)).await;
