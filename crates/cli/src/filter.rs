@@ -20,7 +20,7 @@ pub(crate) struct FilterArguments {
     /// Why they died, as `reason` has it.
     #[arg(long, value_parser = reason)]
     reason: Option<DeadReason>,
-    /// Where they go: scheme, host and port, such as https://api.example.com (a path is left out).
+    /// Where they go: scheme, host and port, such as `https://api.example.com` (a path is left out).
     #[arg(long, value_name = "URL", value_parser = destination)]
     destination: Option<String>,
     /// Whose they are.
