@@ -165,11 +165,11 @@ impl Worker {
         }
         let destination = envelope.target.destination();
         if let Some(until) = self.gate.holds_back(&destination).await {
-            return Ok(self.defer(envelope, until));
+            return Ok(self.defer(envelope, &destination, until));
         }
         let left = self.last_begin(envelope, invocation_ends).since(now);
         match tokio::time::timeout(left, slots.take(&destination)).await {
-            Ok(_slot) => self.take_up(envelope, item, invocation_ends).await,
+            Ok(_slot) => self.take_up(envelope, &destination, item, invocation_ends).await,
             Err(_elapsed) => Ok(self.unstarted(envelope, item)),
         }
     }
@@ -178,30 +178,30 @@ impl Worker {
     async fn take_up(
         &self,
         envelope: &Envelope,
+        destination: &str,
         item: &Item,
         invocation_ends: Timestamp,
     ) -> Result<Next, PortError> {
-        let destination = envelope.target.destination();
-        let permit = match self.gate.pass(&destination, self.attempt_timeout(envelope)).await {
+        let permit = match self.gate.pass(destination, self.attempt_timeout(envelope)).await {
             Pass::Go(permit) => permit,
-            Pass::Wait(until) => return Ok(self.defer(envelope, until)),
+            Pass::Wait(until) => return Ok(self.defer(envelope, destination, until)),
         };
         if self.ports.ambient.now() >= self.last_begin(envelope, invocation_ends) {
-            self.gate.give_back(&destination, permit).await;
+            self.gate.give_back(destination, permit).await;
             return Ok(self.unstarted(envelope, item));
         }
         let claim = self.claim(envelope).await;
         let permit = match &claim {
             Ok(Claim::Ours(_)) => permit,
             Ok(_) | Err(_) => {
-                self.gate.give_back(&destination, permit).await;
+                self.gate.give_back(destination, permit).await;
                 None
             }
         };
         match claim? {
             Claim::Ours(lease) => {
                 let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
-                Ok(Next::Told(self.attempt(envelope, item, lease, permit, ends).await))
+                Ok(Next::Told(self.attempt(envelope, destination, item, lease, permit, ends).await))
             }
             Claim::Exhausted => {
                 let settled = self.give_up(envelope, DeadReason::AttemptsExhausted).await?;
@@ -231,9 +231,9 @@ impl Worker {
 
     /// Waits for the breaker without having been tried: no attempt is spent, and nothing is written. A message
     /// whose deadline comes first is there in time to be given up: a breaker never ends one.
-    fn defer(&self, envelope: &Envelope, until: Timestamp) -> Next {
+    fn defer(&self, envelope: &Envelope, destination: &str, until: Timestamp) -> Next {
         let until = until.min(self.deadline(envelope));
-        tracing::info!(id = %envelope.id, destination = envelope.target.destination(), %until, "deferred");
+        tracing::info!(id = %envelope.id, destination, %until, "deferred");
         Next::Deferred(until)
     }
 
@@ -253,6 +253,7 @@ impl Worker {
     async fn attempt(
         &self,
         envelope: &Envelope,
+        destination: &str,
         item: &Item,
         lease: Lease,
         permit: Option<Permit>,
@@ -263,7 +264,6 @@ impl Worker {
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());
         let decision = decide(&outcome, lease.attempt, &self.rules.retry, deadline, now, jitter);
-        let destination = envelope.target.destination();
         let attempt = AttemptRecord::of(envelope.life.generation, lease.attempt, &outcome);
         tracing::info!(
             id = %envelope.id,
@@ -289,7 +289,7 @@ impl Worker {
         };
         // Side by side: what the target did counts for the breaker even if it cannot be written down, and a
         // breaker that cannot be reached keeps neither record nor queue waiting.
-        let report = self.gate.report(&destination, permit, outcome.result);
+        let report = self.gate.report(destination, permit, outcome.result);
         let told = async {
             let next = match self.settle(&settlement).await {
                 Ok(settled) => self.after_settling(envelope, item, settled).await,
