@@ -139,17 +139,7 @@ impl Plan {
     /// The world that the dice have in mind.
     pub(crate) fn drawn(dice: &Dice) -> Self {
         let drawn = Self::drawn_rough(dice);
-        if dice.happens(100) { drawn.smoothed() } else { drawn.bounded() }
-    }
-
-    /// The same, if there are breakers, with an event source that loses less: waiting for a breaker goes on by fresh
-    /// copies, each of which leaves another one behind when its delete is lost.
-    fn bounded(self) -> Self {
-        if self.rules.breaker.is_off() {
-            return self;
-        }
-        let (deaths, source_faults) = (self.deaths.min(100), self.source_faults.min(50));
-        Self { deaths, source_faults, ..self }
+        if dice.happens(100) { drawn.smoothed() } else { drawn }
     }
 
     /// The same without anything going wrong but what targets do.

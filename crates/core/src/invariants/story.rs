@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 struct Hold {
     by: Host,
     lease_id: LeaseId,
+    generation: Generation,
     attempt: u32,
     called: bool,
     /// A late yes to an earlier attempt ended the message while this one was held.
@@ -196,12 +197,12 @@ impl Story {
         let before = std::mem::replace(&mut self.state, state.clone());
         if before.life.generation != state.life.generation {
             (self.taken, self.accepted) = (false, true);
-            self.holds.clear();
         }
         match &self.state.phase {
             Phase::Processing { lease_id, .. } => self.holds.push(Hold {
                 by,
                 lease_id: lease_id.clone(),
+                generation: state.life.generation,
                 attempt: state.attempts,
                 called: false,
                 overtaken: false,
@@ -231,7 +232,7 @@ impl Story {
 
     /// A call follows from a claim of the same host, once, while that claim still holds the message. Only two
     /// things may have come between: the yes to an earlier attempt, written late, or a host whose clock is
-    /// further ahead than leases allow for.
+    /// further ahead than leases allow for. After either, the message may even have begun anew.
     fn called(
         &mut self,
         by: Host,
@@ -250,6 +251,7 @@ impl Story {
             return due(format!("a call for attempt {attempt} without a claim"));
         };
         hold.called = true;
+        let generation = hold.generation;
         let is_held = matches!(&self.state.phase, Phase::Processing { lease_id, .. } if *lease_id == hold.lease_id);
         if !is_held && !hold.overtaken && clocks_are_close {
             let status = self.state.phase.status().as_str();
@@ -261,7 +263,7 @@ impl Story {
             let detail = format!("attempts {} and {attempt}", call.attempt);
             return Err((Invariant::OneCallAtOnce, detail));
         }
-        self.calls.push(Call { by, attempt, generation: self.state.life.generation });
+        self.calls.push(Call { by, attempt, generation });
         Ok(())
     }
 

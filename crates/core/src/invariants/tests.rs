@@ -109,6 +109,16 @@ impl Told {
         self.written_by(A, 1, phase, attempts)
     }
 
+    /// Set going again after its end, with a copy of the new life in the queue.
+    fn redriven(self) -> Self {
+        let first = message().first_life();
+        let life = Life { generation: first.generation.next(), ..first };
+        let state = State::unwritten(life.clone(), at(self.clock));
+        let id = message().id;
+        let told = self.see(&Observed::Written { by: A, id: id.clone(), state: Box::new(state) });
+        told.see(&Observed::Queued { id, life })
+    }
+
     fn claimed(self, by: Host, lease: u8, attempts: u32, millis: u64) -> Self {
         let lease_until = at(self.clock + millis);
         let lease_id = LeaseId::from_random([lease; 16]);
@@ -204,6 +214,20 @@ fn a_late_yes_may_come_between_a_claim_and_its_call() {
     let told = Told::queued().claimed(A, 1, 1, 1).called(A, 1).returned(A, 1, 200);
     let told = told.claimed(B, 2, 2, 90_000).written_by(A, 1, Phase::Delivered, 2);
     told.called(B, 2).returned(B, 2, 200).deleted().ends(expect!["holds"]);
+}
+
+#[test]
+fn a_claim_outlives_the_life_it_was_made_in_only_beside_a_clock_that_is_far_ahead() {
+    let redriven = |clock_difference| {
+        let told = Told::new(clock_difference).posted().recorded().copied().accepted();
+        let told = told.claimed(A, 1, 1, 1).called(A, 1).returned(A, 1, 500);
+        let told = told.claimed(B, 2, 2, 1).written(dead(false), 2).buried();
+        told.written(dead(true), 2).redriven().called(B, 2)
+    };
+    redriven(Duration::from_secs(1))
+        .ends(expect!["attempts are due: attempt 2 begins while the record is PENDING"]);
+    let told = redriven(SETTLE_TIME).returned(B, 2, 200);
+    told.ends(expect!["accepted is durable: it ends as PENDING"]);
 }
 
 #[test]
