@@ -7,12 +7,14 @@ use clap::Args;
 use relay_core::identity::RelayId;
 use relay_core::lifecycle::Again;
 use relay_operate::dead::RedriveOutcome;
-use relay_operate::{DeadFilter, Gone, Pace, RedriveOptions, Redriven, SetGoing, Stopped, can_go};
+use relay_operate::{
+    DeadFilter, Ended, Gone, Pace, RedriveOptions, Redriven, SetGoing, Stop, Stopped, can_go,
+};
 
 use crate::Failure;
 use crate::deployment::{Deployment, Operator};
 use crate::filter::{FilterArguments, rate, relay_ids};
-use crate::interrupt::Stop;
+use crate::interrupt::until_interrupted;
 use crate::work::{Done, End, Work};
 
 /// How it is done, whichever messages are meant.
@@ -78,8 +80,8 @@ pub(crate) async fn redrive(arguments: RedriveArguments) -> Result<ExitCode, Fai
     let operator = deployment.connect(&stop).await?;
     let filter = filter.filter(operator.going.ambient.now())?;
     let mut work = Work::new("redriven", manner.json, manner.dry_run);
-    let end = stop.around(by_filter(&operator, &filter, &manner, &mut work)).await?;
-    Ok(work.end(&End::of(end, &stop)))
+    let end = until_interrupted(&stop, by_filter(&operator, &filter, &manner, &mut work)).await?;
+    Ok(work.end(&end.unwrap_or(End::Interrupted)))
 }
 
 pub(crate) async fn resend(arguments: ResendArguments) -> Result<ExitCode, Failure> {
@@ -105,7 +107,8 @@ async fn by_filter(
         work.tell(&id, found.as_deref(), &done);
     };
     match operator.dead_letters().redrive_many(filter, &options, &mut on).await {
-        Ok(()) => End::Whole,
+        Ok(Ended::Whole) => End::Whole,
+        Ok(Ended::Interrupted) => End::Interrupted,
         Err(error) => End::Stopped(error),
     }
 }
@@ -135,8 +138,8 @@ async fn by_id(
         }
         End::Whole
     };
-    let end = stop.around(each).await?.unwrap_or(End::Interrupted);
-    Ok(work.end(&end))
+    let end = until_interrupted(&stop, each).await?;
+    Ok(work.end(&end.unwrap_or(End::Interrupted)))
 }
 
 async fn one(going: &SetGoing, id: &RelayId, again: Again, dry_run: bool) -> Done {

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use relay_core::lifecycle::Phase;
-use relay_operate::Listed;
+use relay_operate::{Listed, Stop};
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
 use crate::document::document;
 use crate::filter::{FilterArguments, relay_id};
-use crate::interrupt::Stop;
 use crate::show::told;
 use crate::terminal::{compact, indented, line, note, table};
 use crate::{Failure, REFUSED, SOME_FAILED};

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use relay_operate::recover::RecoverOutcome;
-use relay_operate::{RecoverOptions, Recovered};
+use relay_operate::{Ended, RecoverOptions, Recovered, Stop};
 
 use crate::Failure;
 use crate::deployment::{Deployment, Operator};
 use crate::filter::{rate, span};
-use crate::interrupt::Stop;
+use crate::interrupt::until_interrupted;
 use crate::work::{Done, End, Work};
 
 #[derive(Args)]
@@ -35,8 +35,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let stop = Stop::default();
     let operator = arguments.deployment.connect(&stop).await?;
     let mut work = Work::new("sent to the queue", arguments.json, arguments.dry_run);
-    let end = stop.around(all(&operator, &arguments, &mut work)).await?;
-    Ok(work.end(&End::of(end, &stop)))
+    let end = until_interrupted(&stop, all(&operator, &arguments, &mut work)).await?;
+    Ok(work.end(&end.unwrap_or(End::Interrupted)))
 }
 
 async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End {
@@ -55,7 +55,8 @@ async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End
         work.tell(&id, found.as_deref(), &done);
     };
     match operator.recover().recover(&options, &mut on).await {
-        Ok(()) => End::Whole,
+        Ok(Ended::Whole) => End::Whole,
+        Ok(Ended::Interrupted) => End::Interrupted,
         Err(error) => End::Stopped(error),
     }
 }

@@ -11,7 +11,6 @@ use relay_core::ports::{Found, PortError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::interrupt::Stop;
 use crate::terminal::{compact, line, note, table};
 use crate::{INTERRUPTED, REFUSED, SOME_FAILED};
 
@@ -63,14 +62,6 @@ pub(crate) enum End {
     Interrupted,
     /// Nothing answers any more.
     Stopped(PortError),
-}
-
-impl End {
-    /// How work ended around which a stop may have been asked for: it came to `end`, or was cut off.
-    pub(crate) fn of(end: Option<Self>, stop: &Stop) -> Self {
-        // A stop that kept nothing from being found came when everything was at hand.
-        end.filter(|_| !stop.kept_something()).unwrap_or(Self::Interrupted)
-    }
 }
 
 impl Work {

@@ -15,6 +15,7 @@ use crate::again::{Gone, SetGoing, Stopped};
 use crate::merge::Merge;
 use crate::pace::Pace;
 use crate::patience::Patience;
+use crate::stop::{Ended, Stop};
 
 /// Messages that are looked at, or set going, at the same time: enough to hide the way to the services and
 /// back, few enough to leave them to the messages under way.
@@ -99,6 +100,8 @@ pub struct DeadLetters {
     pub ledger: Arc<dyn Ledger>,
     /// Reads them, and sets them going.
     pub going: SetGoing,
+    /// Ends work on many of them early.
+    pub stop: Stop,
 }
 
 impl DeadFilter {
@@ -183,7 +186,7 @@ impl DeadLetters {
         filter: &DeadFilter,
         options: &RedriveOptions,
         on: &mut (dyn FnMut(Redriven) + Send),
-    ) -> Result<(), PortError> {
+    ) -> Result<Ended, PortError> {
         let begun_at = self.going.ambient.now();
         let mut entries = filter.entries(&*self.ledger, DeadWanted::OldestFirst, begun_at);
         let pace = Mutex::new(Pace::new(options.per_second));
@@ -191,7 +194,10 @@ impl DeadLetters {
         loop {
             let some = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
             if some.is_empty() {
-                return Ok(());
+                return Ok(Ended::Whole);
+            }
+            if self.stop.was_asked() {
+                return Ok(Ended::Interrupted);
             }
             let done =
                 some.iter().map(|entry| self.redrive(entry, filter, options, &pace, begun_at));

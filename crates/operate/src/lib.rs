@@ -11,9 +11,11 @@ mod patience;
 mod reconcile;
 pub mod recover;
 pub mod run;
+mod stop;
 
 pub use again::{Gone, SetGoing, Stopped, can_go};
 pub use dead::{DeadFilter, DeadLetters, Listed, RedriveOptions, Redriven};
 pub use pace::Pace;
 pub use reconcile::{Reconciler, ReconcilerPorts, Report};
 pub use recover::{Recover, RecoverOptions, Recovered};
+pub use stop::{Ended, Stop};

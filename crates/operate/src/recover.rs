@@ -18,6 +18,7 @@ use crate::again::{SetGoing, Stopped};
 use crate::dead::AT_ONCE;
 use crate::pace::Pace;
 use crate::patience::Patience;
+use crate::stop::{Ended, Stop};
 
 /// What is recovered, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Recover {
     pub ledger: Arc<dyn Ledger>,
     /// Reads them, and sends them.
     pub going: SetGoing,
+    /// Ends the work early.
+    pub stop: Stop,
 }
 
 impl Recover {
@@ -81,7 +84,7 @@ impl Recover {
         &self,
         options: &RecoverOptions,
         on: &mut (dyn FnMut(Recovered) + Send),
-    ) -> Result<(), PortError> {
+    ) -> Result<Ended, PortError> {
         let pace = Mutex::new(Pace::new(options.per_second));
         let mut patience = Patience::default();
         let (mut after, mut before) = (None, HashSet::new());
@@ -92,6 +95,9 @@ impl Recover {
             before.extend(page.items.iter().cloned());
             let new: Vec<&RelayId> = page.items.iter().filter(|id| !seen.contains(*id)).collect();
             for some in new.chunks(AT_ONCE) {
+                if self.stop.was_asked() {
+                    return Ok(Ended::Interrupted);
+                }
                 let done = some.iter().map(|id| self.one(id, options, &pace));
                 for recovered in join_all(done).await {
                     patience.note(recovered.as_ref().map_or(Ok(()), Recovered::ended));
@@ -101,7 +107,7 @@ impl Recover {
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(()),
+                None => return Ok(Ended::Whole),
             }
         }
     }

@@ -8,7 +8,7 @@ use relay_core::lifecycle::{Again, Status};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_operate::dead::RedriveOutcome;
-use relay_operate::{DeadFilter, RedriveOptions};
+use relay_operate::{DeadFilter, Ended, RedriveOptions};
 use relay_testkit::sample;
 
 use crate::world::{FAILURES, World};
@@ -161,7 +161,7 @@ async fn f22_two_runs_at_once_begin_one_generation() {
         dead.redrive_many(&all, &FOR_REAL, &mut one),
         dead.redrive_many(&all, &FOR_REAL, &mut other)
     );
-    assert_eq!((one, other), (Ok(()), Ok(())));
+    assert_eq!((one, other), (Ok(Ended::Whole), Ok(Ended::Whole)));
     assert!(begun + begun_too >= 30);
     for message in &messages {
         assert_eq!(world.state(&message.id).await.life.generation, Generation(1));
@@ -197,6 +197,31 @@ async fn a_rate_is_kept_by_what_is_set_going_and_counts_nothing_else() {
     let dry = RedriveOptions { dry_run: true, ..options };
     assert_eq!(redriven(&world, &DeadFilter::default(), &dry).await.len(), 14);
     assert_eq!(begun.elapsed(), Duration::from_millis(600));
+}
+
+/// How a redrive of sixteen dead letters ends when the stop is asked for as the given one is told of, and how many
+/// went. Eight are at hand at once.
+async fn stopped_at(asked_at: usize) -> (Ended, usize) {
+    let world = World::new();
+    several(&world, 16).await;
+    let dead = world.dead_letters();
+    let mut told = 0;
+    let mut on = |_| {
+        told += 1;
+        if told == asked_at {
+            dead.stop.ask();
+        }
+    };
+    let ended = dead.redrive_many(&DeadFilter::default(), &FOR_REAL, &mut on).await;
+    (ended.unwrap(), world.in_queue().len())
+}
+
+#[tokio::test]
+async fn a_stop_leaves_the_rest_and_one_that_comes_too_late_leaves_nothing() {
+    assert_eq!(stopped_at(1).await, (Ended::Interrupted, 8));
+    assert_eq!(stopped_at(8).await, (Ended::Interrupted, 8));
+    assert_eq!(stopped_at(9).await, (Ended::Whole, 16));
+    assert_eq!(stopped_at(17).await, (Ended::Whole, 16));
 }
 
 #[tokio::test]

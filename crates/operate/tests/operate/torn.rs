@@ -176,7 +176,7 @@ async fn failures_between_reads_that_match_nothing_are_not_in_a_row() {
     let redrive = async || {
         let mut told = 0;
         let dead = world.dead_letters();
-        dead.redrive_many(&filter, &REDRIVE, &mut |_| told += 1).await.map(|()| told)
+        dead.redrive_many(&filter, &REDRIVE, &mut |_| told += 1).await.map(|_| told)
     };
     world.plan.fail(&[]);
     assert_eq!(redrive().await, Ok(0));
@@ -189,7 +189,7 @@ async fn failures_between_reads_that_match_nothing_are_not_in_a_row() {
     }
     let recover = async || {
         let mut told = 0;
-        world.recover().recover(&RECOVER, &mut |_| told += 1).await.map(|()| told)
+        world.recover().recover(&RECOVER, &mut |_| told += 1).await.map(|_| told)
     };
     world.plan.fail(&[]);
     assert_eq!(recover().await, Ok(0));

@@ -10,7 +10,7 @@ use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Begun, DeadLetter, Letters, Queue, Store};
 use relay_core::time::Timestamp;
-use relay_operate::{DeadLetters, Reconciler, ReconcilerPorts, Recover, Report, SetGoing};
+use relay_operate::{DeadLetters, Reconciler, ReconcilerPorts, Recover, Report, SetGoing, Stop};
 use relay_testkit::faults::{Fate, Faulty, Trouble, Troubles};
 use relay_testkit::{ManualClock, MemoryQueue, MemoryStore, TestAmbient, sample};
 
@@ -109,11 +109,13 @@ impl World {
     }
 
     pub(crate) fn dead_letters(&self) -> DeadLetters {
-        DeadLetters { ledger: self.faulty(self.store.clone()), going: self.going() }
+        let (ledger, going) = (self.faulty(self.store.clone()), self.going());
+        DeadLetters { ledger, going, stop: Stop::default() }
     }
 
     pub(crate) fn recover(&self) -> Recover {
-        Recover { ledger: self.faulty(self.store.clone()), going: self.going() }
+        let (ledger, going) = (self.faulty(self.store.clone()), self.going());
+        Recover { ledger, going, stop: Stop::default() }
     }
 
     pub(crate) fn reconciler(&self) -> Reconciler {
