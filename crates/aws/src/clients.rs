@@ -1,4 +1,4 @@
-//! The clients of the three services, built once at start: finding credentials and setting up TLS
+//! The clients of the services, built once at start: finding credentials and setting up TLS
 //! takes longer than any call. Chooses retries and timeouts; calls nothing.
 
 use std::time::Duration;
@@ -36,11 +36,13 @@ pub struct Endpoints {
     pub sqs: Option<String>,
     /// The bucket service; it is then called with the bucket in the path, not in the host name.
     pub s3: Option<String>,
+    /// The service that keeps the master secrets.
+    pub secrets_manager: Option<String>,
 }
 
 impl Endpoints {
-    /// As the SDK's own variables have it: `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_S3`, or
-    /// `AWS_ENDPOINT_URL` for those that are not set.
+    /// As the SDK's own variables have it: `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_S3`,
+    /// `_SECRETS_MANAGER`, or `AWS_ENDPOINT_URL` for those that are not set.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
         let of = |name: &str| {
             let own = lookup(name).filter(|url| !url.is_empty());
@@ -50,6 +52,7 @@ impl Endpoints {
             dynamodb: of("AWS_ENDPOINT_URL_DYNAMODB"),
             sqs: of("AWS_ENDPOINT_URL_SQS"),
             s3: of("AWS_ENDPOINT_URL_S3"),
+            secrets_manager: of("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
         }
     }
 }
@@ -60,6 +63,7 @@ pub struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) secrets_manager: aws_sdk_secretsmanager::Client,
 }
 
 impl Clients {
@@ -79,8 +83,11 @@ impl Clients {
         let mut dynamodb =
             aws_sdk_dynamodb::config::Builder::from(&shared).timeout_config(calls.clone());
         dynamodb.set_endpoint_url(endpoints.dynamodb);
-        let mut sqs = aws_sdk_sqs::config::Builder::from(&shared).timeout_config(calls);
+        let mut sqs = aws_sdk_sqs::config::Builder::from(&shared).timeout_config(calls.clone());
         sqs.set_endpoint_url(endpoints.sqs);
+        let mut secrets_manager =
+            aws_sdk_secretsmanager::config::Builder::from(&shared).timeout_config(calls);
+        secrets_manager.set_endpoint_url(endpoints.secrets_manager);
         // Bodies carry their SHA-256, which their reader checks: the SDK's own checksums would be a
         // second pass over every byte, and would get into the signed upload links.
         let mut s3 = aws_sdk_s3::config::Builder::from(&shared)
@@ -93,6 +100,7 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager.build()),
         }
     }
 }
@@ -115,10 +123,12 @@ mod tests {
             "AWS_ENDPOINT_URL" => Some("http://127.0.0.1:1".to_owned()),
             "AWS_ENDPOINT_URL_S3" => Some("http://127.0.0.1:2".to_owned()),
             "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://127.0.0.1:3".to_owned()),
             _ => None,
         });
         assert_eq!(endpoints.s3.as_deref(), Some("http://127.0.0.1:2"));
         assert_eq!(endpoints.sqs.as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(endpoints.secrets_manager.as_deref(), Some("http://127.0.0.1:3"));
         assert_eq!(endpoints.dynamodb.as_deref(), Some("http://127.0.0.1:1"));
         assert_eq!(Endpoints::read(&|_| None), Endpoints::default());
     }

@@ -4,6 +4,7 @@
 //! async runtime. Time and chance come in as arguments, and the outside world is reached through the
 //! traits in [`ports`], which name no vendor.
 
+pub mod access;
 pub mod attempt;
 pub mod body;
 pub mod breaker;

@@ -1,6 +1,7 @@
 //! What the relay needs from the world outside, as small contracts. Every implementation runs the same
 //! conformance suite; no signature names a vendor.
 
+mod access;
 mod breakers;
 mod operations;
 
@@ -21,6 +22,7 @@ use crate::outcome::{AttemptRecord, DeadReason, Outcome};
 use crate::time::Timestamp;
 use crate::upload::UploadId;
 
+pub use access::{Buckets, Keys, RevisionWritten, SigningSecrets, StoredKey, Vault};
 pub use breakers::{BreakerWritten, Breakers};
 pub use operations::{
     Cursor, DEAD_SHARDS, DeadEntry, DeadWanted, LETTERS_MAX, Ledger, Letter, Letters, Page,

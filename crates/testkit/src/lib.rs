@@ -13,4 +13,7 @@ pub mod walk;
 pub mod wire;
 
 pub use ambient::{Chance, ManualClock, SkewedAmbient, TestAmbient};
-pub use memory::{MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore};
+pub use memory::{
+    MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemorySigningSecrets,
+    MemoryStore, MemoryVault,
+};

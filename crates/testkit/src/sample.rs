@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use relay_core::access::{AllowedIps, KeyRules, MasterSecrets, Scope, Senders};
 use relay_core::body::Body;
 use relay_core::destination::{Method, Target};
 use relay_core::fingerprint::Fingerprint;
@@ -82,4 +83,23 @@ pub fn attempt(number: u32, status: u16) -> AttemptRecord {
         duration_millis: 12,
     };
     AttemptRecord::of(Generation::default(), number, &outcome)
+}
+
+/// What a key may do if nothing limits it.
+pub fn key_rules() -> KeyRules {
+    KeyRules {
+        name: "test".to_owned(),
+        senders: Senders::All,
+        scopes: Scope::ALL.into(),
+        allowed_ips: AllowedIps::default(),
+        expires_at: None,
+        rate: None,
+        signature_required: false,
+    }
+}
+
+/// One master secret, called `1`. It opens nothing but tests.
+pub fn masters() -> MasterSecrets {
+    let secret = "sample-master-secret-".repeat(3);
+    MasterSecrets::parse(&format!(r#"{{"current":"1","1":"{secret}"}}"#)).unwrap()
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use relay_core::ports::{Letters, Payloads, Queue, Receipt, SignedLink};
+use relay_core::access::MasterSecrets;
+use relay_core::ports::{Letters, Payloads, Queue, Receipt, SignedLink, Vault};
 use relay_core::time::Timestamp;
-use relay_testkit::conformance::{breakers, ledger, letters, payloads, queue, store};
+use relay_testkit::conformance::{
+    breakers, buckets, keys, ledger, letters, payloads, queue, signing_secrets, store, vault,
+};
 use relay_testkit::memory::Received;
 use relay_testkit::{
-    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, sample, walk,
+    ManualClock, MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue,
+    MemorySigningSecrets, MemoryStore, MemoryVault, sample, walk,
 };
 
 #[tokio::test]
@@ -125,6 +129,42 @@ impl payloads::Bench for PayloadsBench {
 #[tokio::test]
 async fn the_breakers_in_memory_keep_the_contract() {
     breakers::run_all(Arc::new(MemoryBreakers::new())).await;
+}
+
+#[tokio::test]
+async fn the_api_keys_in_memory_keep_the_contract() {
+    keys::run_all(Arc::new(MemoryKeys::new())).await;
+}
+
+#[tokio::test]
+async fn the_signing_records_in_memory_keep_the_contract() {
+    signing_secrets::run_all(Arc::new(MemorySigningSecrets::new())).await;
+}
+
+#[tokio::test]
+async fn the_buckets_in_memory_keep_the_contract() {
+    buckets::run_all(Arc::new(MemoryBuckets::new())).await;
+}
+
+struct VaultBench(MemoryVault);
+
+#[async_trait]
+impl vault::Bench for VaultBench {
+    fn vault(&self) -> &dyn Vault {
+        &self.0
+    }
+
+    async fn set(&self, json: &str) {
+        self.0.set(MasterSecrets::parse(json).unwrap());
+    }
+
+    fn advance(&self, _step: Duration) {}
+}
+
+#[tokio::test]
+async fn the_vault_in_memory_keeps_the_contract() {
+    vault::run_all(|_| async { Arc::new(VaultBench(MemoryVault::new())) as Arc<dyn vault::Bench> })
+        .await;
 }
 
 #[tokio::test]

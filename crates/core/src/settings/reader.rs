@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads with `parse`; the bad value is shown.
+    /// Reads with `parse`. A bad value is shown: no setting is a secret.
     pub(super) fn parsed<T>(
         &mut self,
         name: &'static str,
@@ -63,19 +63,6 @@ impl<'a> Reader<'a> {
         parse(&value).unwrap_or_else(|| {
             self.wrong(name, format!("is {value:?}; expected {}", expects(name)));
             otherwise
-        })
-    }
-
-    /// Reads with `parse`; the bad value is not shown.
-    pub(super) fn secret<T: Default>(
-        &mut self,
-        name: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> T {
-        let value = self.text(name);
-        parse(&value).unwrap_or_else(|| {
-            self.wrong(name, format!("has a value that is not shown; expected {}", expects(name)));
-            T::default()
         })
     }
 

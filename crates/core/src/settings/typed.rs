@@ -1,17 +1,14 @@
 //! The settings as each function uses them, and the rules between them.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
+use super::access::{Access, access};
 use super::breaker::breaker as read_breaker;
 use super::reader::{Reader, SettingsErrors};
 use crate::attempt;
 use crate::breaker;
 use crate::destination::AllowList;
-use crate::identity::SenderId;
 use crate::retry::RetryPolicy;
-use crate::signature::SigningSecret;
 
 /// Largest queue message: what SQS takes (1 MiB), less the attributes of a copy in the dead-letter
 /// queue, which must fit too.
@@ -49,36 +46,6 @@ pub struct Limits {
     pub payload_bytes_max: u64,
 }
 
-/// The signing secrets of senders. None is ever shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<SenderId, SigningSecret>);
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Secrets {
-    /// Reads `sender=whsec_…,sender=whsec_…`; nothing for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let pair = |pair: &str| {
-            let (sender, secret) = pair.trim().split_once('=')?;
-            Some((SenderId::parse(sender).ok()?, SigningSecret::parse(secret)?))
-        };
-        text.split(',')
-            .filter(|part| !part.trim().is_empty())
-            .map(pair)
-            .collect::<Option<_>>()
-            .map(Self)
-    }
-
-    /// The secret of this sender, if it has one.
-    pub fn of(&self, sender: &SenderId) -> Option<&SigningSecret> {
-        self.0.get(sender)
-    }
-}
-
 /// The settings of the ingest function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestSettings {
@@ -96,6 +63,10 @@ pub struct IngestSettings {
     pub fairness: Fairness,
     /// What targets are opened although they are not public.
     pub destination_allow: AllowList,
+    /// Who is let in, and how often.
+    pub access: Access,
+    /// The secret that signing secrets are derived from.
+    pub master_secret_id: String,
     /// Logs and metrics.
     pub logging: Logging,
 }
@@ -147,8 +118,8 @@ pub struct WorkerSettings {
     pub fairness: Fairness,
     /// What targets are opened although they are not public.
     pub destination_allow: AllowList,
-    /// The secrets deliveries are signed with.
-    pub secrets: Secrets,
+    /// The secret that signing secrets are derived from.
+    pub master_secret_id: String,
     /// Logs and metrics.
     pub logging: Logging,
 }
@@ -214,6 +185,8 @@ impl IngestSettings {
             },
             fairness: fairness(&mut reader),
             destination_allow: allow(&mut reader),
+            access: access(&mut reader),
+            master_secret_id: reader.text("MASTER_SECRET_ID"),
             logging: logging(&mut reader),
         };
         reader.finish(settings)
@@ -258,7 +231,7 @@ impl WorkerSettings {
             visibility_max: Duration::from_secs(visibility_max),
             fairness: fairness(&mut reader),
             destination_allow: allow(&mut reader),
-            secrets: reader.secret("SIGNING_SECRETS", Secrets::parse),
+            master_secret_id: reader.text("MASTER_SECRET_ID"),
             logging: logging(&mut reader),
         };
         settings.check(&mut reader, payload_bytes_max);
@@ -299,6 +272,7 @@ mod tests {
                 "DYNAMODB_TABLE" => Some("t"),
                 "SQS_QUEUE_URL" | "SQS_DLQ_URL" => Some("q"),
                 "S3_BUCKET" => Some("b"),
+                "MASTER_SECRET_ID" => Some("m"),
                 _ => None,
             };
             given.or(usual).map(str::to_owned)
@@ -322,7 +296,6 @@ mod tests {
             ("RETRY_ATTEMPTS_MAX", "0"),
             ("RETRY_FACTOR", "NaN"),
             ("DESTINATION_ALLOW", "10.0.0.0/99"),
-            ("SIGNING_SECRETS", "billing=hunter2"),
             ("LOG_LEVEL", "loud"),
         ];
         let mistakes = WorkerSettings::read(&environment(&given)).unwrap_err();
@@ -332,7 +305,6 @@ mod tests {
               DYNAMODB_TABLE is not set; expected a table name
               RETRY_FACTOR is "NaN"; expected a number from 1 to 10
               DESTINATION_ALLOW is "10.0.0.0/99"; expected a comma-separated list of hosts, addresses or CIDR blocks, each with an optional :port
-              SIGNING_SECRETS has a value that is not shown; expected a comma-separated list of senderId=whsec_…
               LOG_LEVEL is "loud"; expected error, warn, info, debug or trace"#]]
         .assert_eq(&mistakes.to_string());
     }
@@ -357,14 +329,5 @@ mod tests {
         let table: std::collections::BTreeSet<String> =
             ALL.iter().map(|setting| setting.name.to_owned()).collect();
         assert_eq!(asked.into_inner(), table);
-    }
-
-    #[test]
-    fn secrets_belong_to_their_sender_and_are_not_shown() {
-        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-        let secrets = Secrets::parse(&format!("billing={secret}")).unwrap();
-        assert!(secrets.of(&SenderId::parse("billing").unwrap()).is_some());
-        assert!(secrets.of(&SenderId::parse("other").unwrap()).is_none());
-        assert!(!format!("{secrets:?}").contains("whsec_"));
     }
 }

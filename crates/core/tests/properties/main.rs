@@ -15,6 +15,8 @@ mod attempts;
 mod destinations;
 mod envelopes;
 mod headers;
+mod keys;
+mod limits;
 mod lives;
 mod mutation;
 mod names;

@@ -8,12 +8,16 @@
 )]
 
 mod breakers;
+mod buckets;
+mod keys;
 mod ledger;
 mod letters;
 mod lost_answers;
 mod payloads;
 mod queue;
+mod signing_secrets;
 mod store;
+mod vault;
 
 use std::collections::BTreeSet;
 

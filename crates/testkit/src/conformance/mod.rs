@@ -5,11 +5,15 @@
 //! Cases are independent: each has messages or a queue of its own, and all run even if some fail.
 
 pub mod breakers;
+pub mod buckets;
+pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod payloads;
 pub mod queue;
+pub mod signing_secrets;
 pub mod store;
+pub mod vault;
 
 use futures::future::BoxFuture;
 

@@ -3,8 +3,10 @@
 //!
 //! Nothing here knows what a call means. Faults on the wire, below the SDK, are in [`wire`](crate::wire).
 
+mod access;
 mod breakers;
 mod operations;
+mod outage;
 mod payloads;
 mod queue;
 mod store;
@@ -13,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_core::ports::PortError;
+
+pub use outage::Outage;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,13 +2,22 @@
 //! contracts and nothing else: no latency, no failures.
 
 mod breakers;
+mod buckets;
+mod keys;
 mod ledger;
 mod letters;
 mod payloads;
 mod queue;
+mod revisions;
+mod signing_secrets;
 mod store;
+mod vault;
 
 pub use breakers::MemoryBreakers;
+pub use buckets::MemoryBuckets;
+pub use keys::{KeyCalls, MemoryKeys};
 pub use payloads::MemoryPayloads;
 pub use queue::{MemoryQueue, Received};
+pub use signing_secrets::MemorySigningSecrets;
 pub use store::MemoryStore;
+pub use vault::MemoryVault;

@@ -1,0 +1,145 @@
+//! The shared buckets of rate limits on the table of messages.
+//!
+//! | attribute | type | what |
+//! |---|---|---|
+//! | `pk` | S | `BUCKET#` and the name of the bucket |
+//! | `sk` | S | `BUCKET` |
+//! | `full_at` | N | when the bucket is full again, in microseconds since 1970 |
+//! | `expires_at` | N | when the item may be removed: a day after that, in seconds since 1970 |
+//!
+//! Tokens are mostly taken by one addition, which many environments can make at once. Where that does not do (the
+//! bucket is full, or has too little), what was found is computed with and replaced. A number that cannot be read is a
+//! full bucket.
+//!
+//! Decides nothing: how much may be taken is for `relay_core::access` to say.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use relay_core::access::{FullAt, RateLimit, Taken, plain_addition, take};
+use relay_core::ports::{Buckets, PortError};
+use relay_core::time::Timestamp;
+
+use crate::Clients;
+use crate::change::{Item, PARTITION, SORT, changed, number, text};
+use crate::error::failed;
+
+const TAKE: &str = "taking tokens of a rate limit";
+const FULL_AT: &str = "full_at";
+const EXPIRES_AT: &str = "expires_at";
+/// How long a full bucket is kept. Clocks never differ by so much that a bucket could be missed before it is full.
+const KEPT_SECONDS: u64 = 24 * 60 * 60;
+const MICROS_PER_SECOND: u64 = 1_000_000;
+/// How often an addition and, after it, a replacement are tried. Others have to be faster each time, and whenever one
+/// of them succeeds the bucket has left the states in which an addition does not do, or is empty.
+const ROUNDS_MAX: usize = 4;
+
+/// The shared buckets in one DynamoDB table.
+///
+/// Calls `dynamodb:UpdateItem` on the table.
+#[derive(Debug, Clone)]
+pub struct DynamoBuckets {
+    client: Client,
+    table: String,
+}
+
+impl DynamoBuckets {
+    /// The buckets in `table`.
+    pub fn new(clients: &Clients, table: impl Into<String>) -> Self {
+        Self { client: clients.dynamodb.clone(), table: table.into() }
+    }
+
+    /// Takes all that is wanted by adding to the number, if the bucket is in the range in which that will do.
+    async fn add(
+        &self,
+        name: &str,
+        limit: RateLimit,
+        wanted: u32,
+        now: Timestamp,
+    ) -> Result<Result<Taken, Item>, PortError> {
+        let Some((lowest, highest, cost)) = plain_addition(limit, wanted, now) else {
+            return Ok(Err(Item::new()));
+        };
+        let update = self
+            .update(name, highest.0.saturating_add(cost))
+            .update_expression("SET #full_at = #full_at + :cost, #expires_at = :expires_at")
+            .condition_expression("#full_at BETWEEN :lowest AND :highest")
+            .expression_attribute_values(":cost", number(cost))
+            .expression_attribute_values(":lowest", number(lowest.0))
+            .expression_attribute_values(":highest", number(highest.0))
+            .return_values(ReturnValue::AllNew);
+        let after = match changed(TAKE, update).await? {
+            Ok(item) => full_at(&item).ok_or_else(|| failed(TAKE, "the answer has no number"))?,
+            Err(found) => return Ok(Err(found)),
+        };
+        let before = FullAt(after.0.saturating_sub(cost));
+        Ok(Ok(take(limit, Some(before), wanted, now)))
+    }
+
+    /// Writes what is left of a bucket in place of what was found; whether nobody was faster.
+    async fn replace(&self, name: &str, found: &Item, after: FullAt) -> Result<bool, PortError> {
+        let update = self
+            .update(name, after.0)
+            .update_expression("SET #full_at = :after, #expires_at = :expires_at")
+            .expression_attribute_values(":after", number(after.0));
+        let update = match found.get(FULL_AT) {
+            None => update.condition_expression("attribute_not_exists(#full_at)"),
+            Some(before) => update
+                .condition_expression("#full_at = :before")
+                .expression_attribute_values(":before", before.clone()),
+        };
+        Ok(changed(TAKE, update).await?.is_ok())
+    }
+
+    /// A change of a bucket that will be full at `full_at` at the latest.
+    fn update(&self, name: &str, full_at: u64) -> UpdateItemFluentBuilder {
+        let expires_at = full_at.div_ceil(MICROS_PER_SECOND).saturating_add(KEPT_SECONDS);
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(name)))
+            .expression_attribute_names("#full_at", FULL_AT)
+            .expression_attribute_names("#expires_at", EXPIRES_AT)
+            .expression_attribute_values(":expires_at", number(expires_at))
+    }
+}
+
+#[async_trait]
+impl Buckets for DynamoBuckets {
+    async fn take(
+        &self,
+        name: &str,
+        limit: RateLimit,
+        wanted: u32,
+        now: Timestamp,
+    ) -> Result<Taken, PortError> {
+        for _ in 0..ROUNDS_MAX {
+            let found = match self.add(name, limit, wanted, now).await? {
+                Ok(taken) => return Ok(taken),
+                Err(found) => found,
+            };
+            let taken = take(limit, full_at(&found), wanted, now);
+            if taken.granted == 0 || self.replace(name, &found, taken.full_at).await? {
+                return Ok(taken);
+            }
+        }
+        Err(failed(TAKE, "others were faster each time"))
+    }
+}
+
+fn key(name: &str) -> Item {
+    HashMap::from([
+        (PARTITION.to_owned(), text(format!("BUCKET#{name}"))),
+        (SORT.to_owned(), text("BUCKET")),
+    ])
+}
+
+fn full_at(item: &Item) -> Option<FullAt> {
+    match item.get(FULL_AT) {
+        Some(AttributeValue::N(digits)) => digits.parse().ok().map(FullAt),
+        Some(_) | None => None,
+    }
+}

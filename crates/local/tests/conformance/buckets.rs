@@ -1,0 +1,137 @@
+//! Buckets on the local table service: the suite, what a take costs, and what only a table can do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use relay_aws::{DynamoBuckets, Endpoints};
+use relay_core::access::RateLimit;
+use relay_core::ports::Buckets;
+use relay_core::time::Timestamp;
+use relay_local::services::bind;
+use relay_testkit::conformance::buckets;
+use relay_testkit::sample::{START, at};
+
+use crate::lost_answers::losing;
+use crate::store::{Bench, TABLE};
+use crate::{actions, clients};
+
+const LIMIT: RateLimit = RateLimit { per_second: 10, burst: 100 };
+
+async fn buckets_at(url: String) -> DynamoBuckets {
+    let endpoints = Endpoints { dynamodb: Some(url), ..Endpoints::default() };
+    DynamoBuckets::new(&clients(endpoints).await, TABLE)
+}
+
+/// A way to the service at `url` that counts the calls.
+async fn counting(url: String, counted: Arc<AtomicUsize>) -> String {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let pass_on = move |mut headers: HeaderMap, body: Bytes| {
+        headers.remove("host");
+        counted.fetch_add(1, Ordering::SeqCst);
+        let request = http.post(&url).headers(headers).body(body);
+        async move {
+            let answer = request.send().await.unwrap();
+            (answer.status(), answer.bytes().await.unwrap())
+        }
+    };
+    let listener = bind(0).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().fallback(pass_on);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+async fn granted(buckets: &DynamoBuckets, wanted: u32, now: Timestamp) -> u32 {
+    buckets.take("a", LIMIT, wanted, now).await.unwrap().granted
+}
+
+#[tokio::test]
+async fn the_buckets_keep_the_contract_and_stay_within_their_role() {
+    let bench = Bench::start().await;
+    buckets::run_all(Arc::new(buckets_at(bench.server.url()).await)).await;
+    assert_eq!(actions(&bench.recorder), ["dynamodb:UpdateItem"]);
+    bench.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slice_of_a_bucket_in_use_costs_one_call() {
+    let bench = Bench::start().await;
+    let counted = Arc::new(AtomicUsize::new(0));
+    let buckets = buckets_at(counting(bench.server.url(), Arc::clone(&counted)).await).await;
+    let calls = || counted.load(Ordering::SeqCst);
+    for (wanted, expected, cost, what) in [
+        (10, 10, 2, "the first of all"),
+        (10, 10, 1, "in use"),
+        (80, 80, 1, "the last of all"),
+        (10, 0, 1, "an empty one"),
+    ] {
+        let before = calls();
+        assert_eq!(granted(&buckets, wanted, START).await, expected, "{what}");
+        assert_eq!(calls() - before, cost, "{what}");
+    }
+    // Some came back, but fewer than are wanted.
+    let before = calls();
+    assert_eq!(granted(&buckets, 50, at(500)).await, 5);
+    assert_eq!(calls() - before, 2);
+    bench.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn f36_what_a_lost_answer_took_is_lost_and_never_given_twice() {
+    let bench = Bench::start().await;
+    let lost = Arc::new(AtomicUsize::new(0));
+    let buckets = buckets_at(losing(bench.server.url(), Arc::clone(&lost)).await).await;
+    let mut sum = 0;
+    for _ in 0..LIMIT.burst {
+        sum += granted(&buckets, 5, START).await;
+    }
+    assert!((1..=LIMIT.burst).contains(&sum), "{sum}");
+    assert!(lost.load(Ordering::SeqCst) > 0);
+    bench.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn f27_a_bucket_is_removed_a_day_after_it_is_full() {
+    let bench = Bench::start().await;
+    let buckets = buckets_at(bench.server.url()).await;
+    // Far in the past, so that the service's own clock removes it.
+    let past = Timestamp::from_millis(1_600_000_000_000);
+    assert_eq!(granted(&buckets, 20, past).await, 20);
+    let expires_at = || async {
+        let items = bench.raw().scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+        items[0]["expires_at"].as_n().unwrap().parse::<u64>().unwrap()
+    };
+    let full_after = 2;
+    assert_eq!(expires_at().await, 1_600_000_000 + full_after + 24 * 60 * 60);
+    // An addition does not know when the bucket is full, only when it is at the latest.
+    assert_eq!(granted(&buckets, 20, past).await, 20);
+    assert_eq!(expires_at().await, 1_600_000_000 + 10 + 24 * 60 * 60);
+    assert_eq!(bench.server.sweep_expired().unwrap(), 1);
+    assert_eq!(granted(&buckets, 100, past).await, 100);
+    bench.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_be_read_is_a_full_bucket_and_is_replaced() {
+    let bench = Bench::start().await;
+    let buckets = buckets_at(bench.server.url()).await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |digits: &str| AttributeValue::N(digits.to_owned());
+    for odd in [Some(text("soon")), Some(number("-1")), Some(number("1e30")), None] {
+        let key = [("pk", text("BUCKET#a")), ("sk", text("BUCKET"))];
+        let item: HashMap<_, _> = key
+            .into_iter()
+            .chain(odd.clone().map(|odd| ("full_at", odd)))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        bench.raw().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+        assert_eq!(granted(&buckets, 60, START).await, 60, "{odd:?}");
+        assert_eq!(granted(&buckets, 60, START).await, 40, "{odd:?}");
+    }
+    bench.server.shutdown().await;
+}
