@@ -11,7 +11,10 @@ use relay_core::envelope::Envelope;
 use relay_core::identity::{AcceptedId, CorrelationId, RelayId};
 use relay_core::lifecycle::{Life, Status};
 use relay_core::message::Message;
-use relay_core::ports::{Ambient, Breakers, Found, Payloads, PortError, Queue, Recorded, Store};
+use relay_core::ports::{
+    Ambient, Breakers, Buckets, Found, Keys, Payloads, PortError, Queue, Recorded, SigningSecrets,
+    Store, Vault,
+};
 use relay_core::settings::Limits;
 use relay_core::time::Timestamp;
 
@@ -29,6 +32,14 @@ pub struct Ports {
     pub payloads: Arc<dyn Payloads>,
     /// Circuit breakers, for reading.
     pub breakers: Arc<dyn Breakers>,
+    /// API keys.
+    pub keys: Arc<dyn Keys>,
+    /// The signing secrets of senders.
+    pub signing_secrets: Arc<dyn SigningSecrets>,
+    /// Rate limits.
+    pub buckets: Arc<dyn Buckets>,
+    /// The master secrets.
+    pub vault: Arc<dyn Vault>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
 }

@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use relay_core::access::Grant;
 use relay_core::identity::{CorrelationId, RelayId};
 use relay_core::lifecycle::{Again, Status};
 use relay_core::ports::PortError;
@@ -57,18 +58,13 @@ pub struct AgainAnswer {
 )]
 pub(crate) async fn post_redrive(
     State(app): State<Arc<App>>,
+    Extension(grant): Extension<Arc<Grant>>,
     Extension(correlation_id): Extension<CorrelationId>,
     id: Result<Path<String>, PathRejection>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
-    set_going(
-        &app,
-        &message_id(id).ok_or_else(no_message)?,
-        &bytes,
-        Again::Redrive,
-        &correlation_id,
-    )
-    .await
+    let id = message_id(id).ok_or_else(no_message)?;
+    set_going(&app, &grant, &id, &bytes, Again::Redrive, &correlation_id).await
 }
 
 /// Sends a message that was delivered or given up once more, in its next generation.
@@ -87,16 +83,18 @@ pub(crate) async fn post_redrive(
 )]
 pub(crate) async fn post_resend(
     State(app): State<Arc<App>>,
+    Extension(grant): Extension<Arc<Grant>>,
     Extension(correlation_id): Extension<CorrelationId>,
     id: Result<Path<String>, PathRejection>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
-    set_going(&app, &message_id(id).ok_or_else(no_message)?, &bytes, Again::Resend, &correlation_id)
-        .await
+    let id = message_id(id).ok_or_else(no_message)?;
+    set_going(&app, &grant, &id, &bytes, Again::Resend, &correlation_id).await
 }
 
 async fn set_going(
     app: &App,
+    grant: &Grant,
     id: &RelayId,
     bytes: &[u8],
     again: Again,
@@ -107,7 +105,9 @@ async fn set_going(
     let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
     let about = |problem: Problem| problem.about(facts.clone());
     let found = ports.store.find(id, ports.ambient.now()).await;
-    let found = found.map_err(|error| about(error.into()))?.ok_or_else(|| about(no_message()))?;
+    let found = found.map_err(|error| about(error.into()))?;
+    let found = found.filter(|found| grant.covers(&found.message.sender_id));
+    let found = found.ok_or_else(|| about(no_message()))?;
     let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
     let set_going = SetGoing {
         store: ports.store.clone(),

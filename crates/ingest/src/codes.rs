@@ -22,27 +22,36 @@ pub enum Code {
     MessageIdReused,
     /// The target's address is one the relay does not send to.
     TargetRefused,
+    /// The request has no key, or none that is valid, or a wrong signature.
+    Unauthenticated,
+    /// The key is valid, but not for this.
+    Forbidden,
     /// There is no such message, or no such route.
     NotFound,
     /// The route exists, but not for this method.
     MethodNotAllowed,
-    /// The message is in a state that what was asked does not follow from.
+    /// What was asked does not follow from the state that the message, key or secret is in.
     StateConflict,
+    /// The key, or the source address, has made too many requests.
+    RateLimited,
     /// The relay could not do its part; the same request may succeed later.
     SystemError,
 }
 
 impl Code {
     /// Every code, in the order the documents list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::ValidationError,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::MessageIdReused,
         Self::TargetRefused,
+        Self::Unauthenticated,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::StateConflict,
+        Self::RateLimited,
         Self::SystemError,
     ];
 
@@ -54,9 +63,12 @@ impl Code {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::MessageIdReused => "MESSAGE_ID_REUSED",
             Self::TargetRefused => "TARGET_REFUSED",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::StateConflict => "STATE_CONFLICT",
+            Self::RateLimited => "RATE_LIMITED",
             Self::SystemError => "SYSTEM_ERROR",
         }
     }
@@ -68,9 +80,12 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MessageIdReused | Self::TargetRefused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::StateConflict => StatusCode::CONFLICT,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::SystemError => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -83,9 +98,12 @@ impl Code {
             Self::UnsupportedMediaType => "the request is not JSON",
             Self::MessageIdReused => "the message id belongs to another message",
             Self::TargetRefused => "the relay does not send to this target",
+            Self::Unauthenticated => "a valid API key is needed",
+            Self::Forbidden => "the API key does not allow this",
             Self::NotFound => "there is nothing here",
             Self::MethodNotAllowed => "the method is not allowed here",
-            Self::StateConflict => "the state of the message does not allow this",
+            Self::StateConflict => "the present state does not allow this",
+            Self::RateLimited => "too many requests",
             Self::SystemError => "the relay cannot do this now",
         }
     }

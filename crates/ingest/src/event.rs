@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -49,10 +50,12 @@ struct RequestContext {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct HttpContext {
     #[serde(deserialize_with = "or_empty")]
     method: String,
+    #[serde(deserialize_with = "or_empty")]
+    source_ip: String,
 }
 
 /// Reads null as the empty value.
@@ -67,6 +70,11 @@ where
 /// The gateway's own id of the request; an extension of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct GatewayRequestId(pub(crate) String);
+
+/// Where the gateway saw the request come from; an extension of the request. No header has a say in it: whoever
+/// sends a request writes its headers. An IPv4 address that is written as IPv6 is that IPv4 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourceAddress(pub(crate) IpAddr);
 
 /// The body was said to be base64 and is not; an extension of the request.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +104,9 @@ impl Event {
             *request.body_mut() = Body::from(bytes);
         } else {
             request.extensions_mut().insert(NotBase64);
+        }
+        if let Ok(source) = self.request_context.http.source_ip.parse::<IpAddr>() {
+            request.extensions_mut().insert(SourceAddress(source.to_canonical()));
         }
         request.extensions_mut().insert(GatewayRequestId(self.request_context.request_id));
         request
@@ -202,6 +213,28 @@ mod tests {
         for body in ["a", "aGk", "{}", "aG k=", "ä"] {
             let event = format!(r#"{{"body":"{body}","isBase64Encoded":true}}"#);
             assert!(request(&event).extensions().get::<NotBase64>().is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_source_address_is_the_gateways_and_no_headers() {
+        let source = |http: &str| {
+            let event = format!(
+                r#"{{"headers":{{"x-forwarded-for":"192.0.2.9","forwarded":"for=192.0.2.9","x-real-ip":"192.0.2.9"}},
+                "requestContext":{{"http":{{"method":"GET"{http}}}}}}}"#
+            );
+            let source = request(&event).extensions().get::<SourceAddress>().copied();
+            source.map(|SourceAddress(address)| address.to_string())
+        };
+        for (given, expected) in [
+            (r#","sourceIp":"192.0.2.1""#, Some("192.0.2.1")),
+            (r#","sourceIp":"::ffff:192.0.2.1""#, Some("192.0.2.1")),
+            (r#","sourceIp":"2001:DB8::1""#, Some("2001:db8::1")),
+            (r#","sourceIp":"192.0.2.1, 192.0.2.9""#, None),
+            (r#","sourceIp":null"#, None),
+            ("", None),
+        ] {
+            assert_eq!(source(given).as_deref(), expected, "{given}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! One short function for each route: parse, call the use case, answer.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use relay_core::access::Grant;
 use relay_core::identity::{CorrelationId, RelayId};
 use relay_core::upload::UploadId;
 
@@ -39,10 +40,15 @@ use crate::submission::Submission;
 )]
 pub(crate) async fn post_message(
     State(app): State<Arc<App>>,
+    Extension(grant): Extension<Arc<Grant>>,
     Extension(correlation_id): Extension<CorrelationId>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
     let submission = Submission::parse(&bytes, &app.rules)?;
+    if !grant.covers(&submission.sender_id) {
+        let detail = "this key may not send messages of this senderId";
+        return Err(Problem::new(Code::Forbidden, detail).because("a sender that is not the key's"));
+    }
     let id = RelayId::of(&submission.sender_id, &submission.message_id);
     let facts = |duplicate| Facts {
         id: Some(id.to_string()),
@@ -75,13 +81,14 @@ pub(crate) async fn post_message(
 )]
 pub(crate) async fn get_message(
     State(app): State<Arc<App>>,
+    Extension(grant): Extension<Arc<Grant>>,
     id: Result<Path<String>, PathRejection>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let with_body = includes_body(&query)?;
     let id = message_id(id).ok_or_else(no_message)?;
     let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
-    let (found, body) = read(&app.accept.ports, &id, with_body)
+    let (found, body) = read(&app.accept.ports, &id, with_body, |sender| grant.covers(sender))
         .await
         .map_err(|error| Problem::from(error).about(facts.clone()))?;
     let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
@@ -167,7 +174,7 @@ pub(crate) async fn get_ready(State(app): State<Arc<App>>) -> Response {
     get, path = "/openapi.json", operation_id = "getOpenApi", tag = "health",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value))
 )]
-pub(crate) async fn get_openapi() -> Response {
-    static TEXT: LazyLock<String> = LazyLock::new(openapi::text);
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+pub(crate) async fn get_openapi(State(app): State<Arc<App>>) -> Response {
+    let text = app.openapi.get_or_init(|| openapi::text(app.guard.needs()));
+    ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response()
 }

@@ -4,6 +4,7 @@
 //! `relay-core`. Only [`mod@run`] knows which services stand behind them.
 
 pub mod accept;
+mod access;
 pub mod again;
 pub mod announcement;
 pub mod answers;
@@ -11,18 +12,23 @@ pub mod codes;
 pub mod destinations;
 pub mod event;
 mod handlers;
+mod keys;
 pub mod mistakes;
 mod object;
 pub mod observe;
 pub mod openapi;
+mod paging;
 pub mod plan;
 pub mod problem;
 pub mod read;
 pub mod readiness;
 pub mod request;
+mod rotation;
 mod router;
 pub mod run;
+mod signing;
 pub mod submission;
+mod values;
 
 pub use accept::Ports;
 pub use object::JSON_DEPTH_MAX;

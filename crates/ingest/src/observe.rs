@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
 use relay_core::identity::CorrelationId;
 
+use crate::access::KeyUsed;
 use crate::event::GatewayRequestId;
 use crate::mistakes::Mistakes;
 use crate::problem::Problem;
@@ -52,10 +53,15 @@ pub(crate) async fn observe(
         None => within(REQUEST_LIMIT, next.run(request)).await,
     };
     let problem = response.extensions_mut().remove::<Problem>();
+    let key = response.extensions_mut().remove::<KeyUsed>();
     if let Some(problem) = &problem {
-        let allow = response.headers_mut().remove(header::ALLOW);
+        let headers = std::mem::take(response.headers_mut());
         response = problem.render(&correlation_id);
-        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+        // What was said besides the problem stays; what was said of its empty body does not.
+        let about_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+        for (name, value) in headers.iter().filter(|(name, _)| !about_body.contains(name)) {
+            response.headers_mut().insert(name, value.clone());
+        }
     }
     finish(&mut response, &correlation_id);
     let facts = response.extensions_mut().remove::<Facts>();
@@ -64,6 +70,7 @@ pub(crate) async fn observe(
         route: matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
         status: response.status().as_u16(),
         correlation_id: &correlation_id,
+        key_id: key.as_ref().map(|KeyUsed(id)| id.as_str()),
         duration: started.elapsed(),
         cold_start: !app.warm.swap(true, Ordering::Relaxed),
         facts: problem.as_ref().map(|problem| problem.facts.clone()).or(facts).unwrap_or_default(),
@@ -99,10 +106,24 @@ fn correlation_id(request: &Request, app: &App) -> (CorrelationId, Option<Mistak
     }
 }
 
-/// Answers are about the moment, and some hold links that open a body: nobody may keep them.
+/// What every answer says to whatever shows it. Answers are about the moment, and some hold secrets or links that open a
+/// body: nobody may keep them. They are data: a browser is to run, frame and guess nothing in them.
+const SAFETY: [(HeaderName, HeaderValue); 5] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
 fn finish(response: &mut Response, correlation_id: &CorrelationId) {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in SAFETY {
+        headers.insert(name, value);
+    }
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
         headers.insert(CORRELATION_HEADER, value);
     }
@@ -113,6 +134,7 @@ struct Line<'a> {
     route: &'a str,
     status: u16,
     correlation_id: &'a CorrelationId,
+    key_id: Option<&'a str>,
     duration: Duration,
     cold_start: bool,
     facts: Facts,
@@ -130,6 +152,7 @@ fn log(line: &Line<'_>) {
                 code = line.problem.map(|problem| problem.code.as_str()),
                 cause = line.problem.and_then(|problem| problem.cause.as_deref()),
                 correlation_id = line.correlation_id.as_str(),
+                key_id = line.key_id,
                 id = line.facts.id.as_deref(),
                 sender_id = line.facts.sender_id.as_deref(),
                 duplicate = line.facts.duplicate,

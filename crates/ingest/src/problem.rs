@@ -20,6 +20,8 @@ use relay_core::ports::PortError;
 
 /// When to try again after a `SYSTEM_ERROR`, in seconds: services that throttle recover within it.
 pub const RETRY_AFTER_SECONDS: u16 = 5;
+/// How a client is to say who it is (RFC 6750 section 3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"webhook-relay\"");
 /// The content type of every problem document.
 pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -51,6 +53,12 @@ impl Problem {
         Self { cause: Some(cause.to_string()), ..Self::new(Code::SystemError, detail) }
     }
 
+    /// The same problem, with what the log alone is told.
+    #[must_use]
+    pub fn because(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
     /// The same problem, with what is known about the request.
     #[must_use]
     pub fn about(self, facts: Facts) -> Self {
@@ -70,6 +78,9 @@ impl Problem {
         };
         let mut response = (self.code.status(), axum::Json(document)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        if self.code == Code::Unauthenticated {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if self.code.status().is_server_error() {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }

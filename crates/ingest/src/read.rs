@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use relay_core::body::{Body, Pointer, Sha256};
-use relay_core::identity::RelayId;
+use relay_core::identity::{RelayId, SenderId};
 use relay_core::ports::{Found, OpenError, PortError, SignedLink};
 use relay_core::time::Timestamp;
 
@@ -41,7 +41,7 @@ pub enum ReadError {
     Port(#[from] PortError),
 }
 
-/// The message with this id and, when asked for, its body.
+/// The message with this id and, when asked for, its body. A message whose sender the caller may not know is none.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
@@ -49,9 +49,12 @@ pub async fn read(
     ports: &Ports,
     id: &RelayId,
     with_body: bool,
+    may_know: impl Fn(&SenderId) -> bool,
 ) -> Result<(Found, ShownBody), ReadError> {
     let now = ports.ambient.now();
-    let found = ports.store.find(id, now).await?.ok_or(ReadError::NotFound)?;
+    let found = ports.store.find(id, now).await?;
+    let found = found.filter(|found| may_know(&found.message.sender_id));
+    let found = found.ok_or(ReadError::NotFound)?;
     let body = match &found.message.body {
         _ if !with_body => ShownBody::NotAsked,
         Body::Inline(bytes) => ShownBody::Whole(bytes.clone()),

@@ -16,6 +16,12 @@ use crate::router::App;
 /// Largest request, in bytes: that of Lambda's event, in which it arrives.
 pub const REQUEST_BYTES_MAX: usize = 6_291_456;
 
+/// What is answered to a request that is larger.
+pub(crate) fn too_large() -> Problem {
+    let detail = format!("the request has more than {REQUEST_BYTES_MAX} bytes");
+    Problem::new(Code::PayloadTooLarge, detail)
+}
+
 /// The bytes of a request that says it is JSON.
 pub(crate) struct JsonBytes(pub(crate) Bytes);
 
@@ -28,10 +34,7 @@ impl FromRequest<Arc<App>> for JsonBytes {
         if request.extensions().get::<NotBase64>().is_some() {
             return Err(Mistakes::one("", "must be base64, as its isBase64Encoded says").into());
         }
-        Bytes::from_request(request, app).await.map(Self).map_err(|_| {
-            let detail = format!("the request has more than {REQUEST_BYTES_MAX} bytes");
-            Problem::new(Code::PayloadTooLarge, detail)
-        })
+        Bytes::from_request(request, app).await.map(Self).map_err(|_| too_large())
     }
 }
 

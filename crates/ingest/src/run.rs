@@ -5,7 +5,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoBreakers, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_aws::{
+    Clients, DynamoBreakers, DynamoBuckets, DynamoKeys, DynamoSigningSecrets, DynamoStore,
+    S3Payloads, SecretsManagerVault, SqsQueue, SystemAmbient,
+};
 use relay_core::destination::DestinationPolicy;
 use relay_core::settings::{IngestSettings, SettingsErrors};
 use tower::ServiceExt;
@@ -44,6 +47,10 @@ pub async fn run() -> Result<(), StartError> {
         )),
         payloads: Arc::new(S3Payloads::new(&clients, settings.bucket.as_str())),
         breakers: Arc::new(DynamoBreakers::new(&clients, settings.table.as_str())),
+        keys: Arc::new(DynamoKeys::new(&clients, settings.table.as_str())),
+        signing_secrets: Arc::new(DynamoSigningSecrets::new(&clients, settings.table.as_str())),
+        buckets: Arc::new(DynamoBuckets::new(&clients, settings.table.as_str())),
+        vault: Arc::new(SecretsManagerVault::new(&clients, settings.master_secret_id.as_str())),
         ambient: Arc::new(SystemAmbient),
     };
     relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads).await;

@@ -34,10 +34,18 @@ pub(crate) enum Fault {
     Panics,
 }
 
+/// What somebody else does just before a call, and how often.
+struct Meanwhile {
+    call: &'static str,
+    times: usize,
+    act: Box<dyn Fn() + Send>,
+}
+
 /// The faults to come and the calls that were made.
 #[derive(Default)]
 pub(crate) struct Faults {
     planned: Mutex<VecDeque<(&'static str, Fault)>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
     calls: Mutex<Vec<&'static str>>,
 }
 
@@ -47,17 +55,34 @@ impl Faults {
         self.planned.lock().unwrap().push_back((call, fault));
     }
 
+    /// Somebody else does this just before each of the next calls of this name.
+    pub(crate) fn meanwhile(
+        &self,
+        call: &'static str,
+        times: usize,
+        act: impl Fn() + Send + 'static,
+    ) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { call, times, act: Box::new(act) });
+    }
+
     /// The calls made since this was asked last.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    async fn around<T, E: From<PortError>>(
+    pub(crate) async fn around<T, E: From<PortError>>(
         &self,
         call: &'static str,
         act: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         self.calls.lock().unwrap().push(call);
+        if let Some(meanwhile) = &mut *self.meanwhile.lock().unwrap()
+            && meanwhile.call == call
+            && meanwhile.times > 0
+        {
+            meanwhile.times -= 1;
+            (meanwhile.act)();
+        }
         let fault = {
             let mut planned = self.planned.lock().unwrap();
             let index = planned.iter().position(|(name, _)| *name == call);

@@ -9,6 +9,7 @@
 )]
 
 mod accepting;
+mod access;
 mod again;
 mod bodies;
 mod content_rules;

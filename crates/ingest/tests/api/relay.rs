@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
+use relay_core::access::MasterSecrets;
 use relay_core::body::{Body as MessageBody, Pointer};
 use relay_core::destination::DestinationPolicy;
 use relay_core::envelope::Envelope;
@@ -14,7 +15,8 @@ use relay_core::ports::{Found, Store};
 use relay_core::settings::IngestSettings;
 use relay_ingest::{Ports, router};
 use relay_testkit::{
-    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample,
+    ManualClock, MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue,
+    MemorySigningSecrets, MemoryStore, MemoryVault, TestAmbient, sample,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -50,12 +52,17 @@ impl Answer {
 }
 
 /// A relay in memory.
+#[derive(Clone)]
 pub(crate) struct Relay {
     pub(crate) clock: ManualClock,
     pub(crate) store: MemoryStore,
     pub(crate) queue: MemoryQueue,
     pub(crate) payloads: MemoryPayloads,
     pub(crate) breakers: MemoryBreakers,
+    pub(crate) keys: MemoryKeys,
+    pub(crate) signing_secrets: MemorySigningSecrets,
+    pub(crate) buckets: MemoryBuckets,
+    ports: Ports,
     pub(crate) faults: Arc<Faults>,
     pub(crate) router: Router,
 }
@@ -66,30 +73,49 @@ impl Relay {
         Self::with(&[])
     }
 
-    /// One with some other settings.
+    /// One with some other settings. Everybody may do everything, unless they say otherwise.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let clock = ManualClock::starting_at(sample::START);
         let store = MemoryStore::new();
         let queue = MemoryQueue::new(clock.clone());
         let payloads = MemoryPayloads::new("bucket");
         let breakers = MemoryBreakers::new();
+        let (keys, signing_secrets) = (MemoryKeys::new(), MemorySigningSecrets::new());
+        let (buckets, vault) = (MemoryBuckets::new(), MemoryVault::holding(masters()));
         let faults = Arc::new(Faults::default());
         let ports = Ports {
             store: Arc::new(Faulty { port: store.clone(), faults: faults.clone() }),
             queue: Arc::new(Faulty { port: queue.clone(), faults: faults.clone() }),
             payloads: Arc::new(Faulty { port: payloads.clone(), faults: faults.clone() }),
             breakers: Arc::new(Faulty { port: breakers.clone(), faults: faults.clone() }),
+            keys: Arc::new(Faulty { port: keys.clone(), faults: faults.clone() }),
+            signing_secrets: Arc::new(Faulty {
+                port: signing_secrets.clone(),
+                faults: faults.clone(),
+            }),
+            buckets: Arc::new(Faulty { port: buckets.clone(), faults: faults.clone() }),
+            vault: Arc::new(Faulty { port: vault, faults: faults.clone() }),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 1)),
         };
-        let lookup = |name: &str| {
-            let given = settings.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-            let needed = ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "S3_BUCKET"].contains(&name);
-            given.or(needed.then_some("x")).map(str::to_owned)
-        };
-        let settings = IngestSettings::read(&lookup).unwrap();
-        let destinations = DestinationPolicy::default();
-        let router = router(ports, &settings, destinations);
-        Self { clock, store, queue, payloads, breakers, faults, router }
+        let router = router_over(&ports, settings);
+        Self {
+            clock,
+            store,
+            queue,
+            payloads,
+            breakers,
+            keys,
+            signing_secrets,
+            buckets,
+            ports,
+            faults,
+            router,
+        }
+    }
+
+    /// Another environment of the same relay: it shares what is stored and has a memory of its own.
+    pub(crate) fn another(&self, settings: &[(&str, &str)]) -> Self {
+        Self { router: router_over(&self.ports, settings), ..self.clone() }
     }
 
     /// Sends a request.
@@ -151,6 +177,28 @@ impl Relay {
             MessageBody::Stored(pointer) => self.stored(pointer).await.unwrap(),
         }
     }
+}
+
+fn router_over(ports: &Ports, settings: &[(&str, &str)]) -> Router {
+    let usual = [
+        ("DYNAMODB_TABLE", "x"),
+        ("SQS_QUEUE_URL", "x"),
+        ("S3_BUCKET", "x"),
+        ("MASTER_SECRET_ID", "x"),
+        ("AUTHENTICATION", "off"),
+    ];
+    let lookup = |name: &str| {
+        let found = settings.iter().chain(&usual).find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let settings = IngestSettings::read(&lookup).unwrap();
+    router(ports.clone(), &settings, DestinationPolicy::default())
+}
+
+/// The master secrets of every relay here.
+pub(crate) fn masters() -> MasterSecrets {
+    let secret = "a secret of tests ".repeat(3);
+    MasterSecrets::parse(&json!({"current": "1", "1": secret}).to_string()).unwrap()
 }
 
 /// A good message.

@@ -1,0 +1,208 @@
+//! What every request passes before its route, in this order: the failures of its address, its key, its signature, the
+//! limit of its key, the scope of its route. What is not let in reaches no handler.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use relay_core::access::{Allowance, Grant, KeyId, RateLimit, Standing};
+use relay_core::settings::Access;
+
+use super::credentials::presented;
+use super::denied::Denied;
+use super::limits::{Limits, Spent};
+use super::needs::{Needs, NeedsOf};
+use super::remembered::Remembered;
+use super::{KeyUsed, say, signed};
+use crate::accept::Ports;
+use crate::event::SourceAddress;
+use crate::router::App;
+
+/// How long noting the use of a key may hold up an answer: once an hour.
+const NOTE_WITHIN: Duration = Duration::from_secs(1);
+/// The part of an IPv6 address that names a network: whoever has one address of it has all (RFC 4291 section 2.5.4).
+const NETWORK_BITS: u32 = 64;
+
+/// What the guard knows.
+pub(crate) struct Guard {
+    settings: Access,
+    needs: NeedsOf,
+    keys: Remembered,
+    key_limits: Limits,
+    failure_limits: Limits,
+}
+
+/// What was let in.
+struct Admitted {
+    request: Request,
+    grant: Grant,
+    standing: Option<(RateLimit, Standing)>,
+}
+
+impl Guard {
+    /// A guard of these routes.
+    pub(crate) fn new(ports: &Ports, settings: Access, needs: NeedsOf) -> Self {
+        let limits = |unused| Limits::new(ports.buckets.clone(), ports.ambient.clone(), unused);
+        Self {
+            settings,
+            needs,
+            keys: Remembered::new(ports.keys.clone(), settings.cache),
+            key_limits: limits(Allowance::default()),
+            // Failures are rare, and an address that fails here and there must not be taken for one that fails a lot.
+            failure_limits: limits(Allowance::one_by_one()),
+        }
+    }
+
+    /// What its routes need.
+    pub(crate) const fn needs(&self) -> &NeedsOf {
+        &self.needs
+    }
+
+    /// What is remembered of keys.
+    pub(crate) const fn keys(&self) -> &Remembered {
+        &self.keys
+    }
+
+    /// Judges a request that needs a key.
+    async fn judge(
+        &self,
+        ports: &Ports,
+        request: Request,
+        needs: Needs,
+    ) -> Result<Admitted, Denied> {
+        let (request, grant) = self.authenticated(ports, request).await?;
+        let Some((key, _)) = grant.key.clone() else {
+            return Ok(Admitted { request, grant, standing: None });
+        };
+        let standing = self.within_limit(&key, &grant).await?;
+        match needs {
+            Needs::Scope(scope) if !grant.has(scope) => Err(Denied::OutOfScope(scope, key)),
+            Needs::Scope(_) | Needs::AnyKey | Needs::Nothing => {
+                Ok(Admitted { request, grant, standing })
+            }
+        }
+    }
+
+    /// How the limit of a key stands after this request; nothing if it has none.
+    async fn within_limit(
+        &self,
+        key: &KeyId,
+        grant: &Grant,
+    ) -> Result<Option<(RateLimit, Standing)>, Denied> {
+        let Some(limit) = grant.rate.or(self.settings.rate) else { return Ok(None) };
+        match self.key_limits.spend(&format!("KEY#{key}"), limit).await {
+            Spent::Passed(standing) => Ok(Some((limit, standing))),
+            Spent::Refused(standing) => Err(Denied::TooMany(limit, standing, key.clone())),
+        }
+    }
+
+    /// Finds out who sends a request. An address that fails to say so too often is not listened to for a while.
+    async fn authenticated(
+        &self,
+        ports: &Ports,
+        request: Request,
+    ) -> Result<(Request, Grant), Denied> {
+        if !self.settings.required {
+            return Ok((request, Grant::everything()));
+        }
+        let source = request.extensions().get::<SourceAddress>().map(|source| source.0);
+        let Some(limit) = self.settings.failures else {
+            return self.identified(ports, request, source).await;
+        };
+        let bucket = failures_of(source);
+        if let Some(wait) = self.failure_limits.known_empty(&bucket, limit).await {
+            return Err(Denied::TooManyFailures(wait));
+        }
+        let identified = self.identified(ports, request, source).await;
+        if !identified.as_ref().is_err_and(Denied::counts) {
+            return identified;
+        }
+        match self.failure_limits.spend(&bucket, limit).await {
+            Spent::Passed(_) => identified,
+            Spent::Refused(standing) => Err(Denied::TooManyFailures(standing.reset)),
+        }
+    }
+
+    async fn identified(
+        &self,
+        ports: &Ports,
+        request: Request,
+        source: Option<IpAddr>,
+    ) -> Result<(Request, Grant), Denied> {
+        let key = presented(request.headers()).map_err(Denied::NoKey)?;
+        let now = ports.ambient.now();
+        let judged = self.keys.judge(&key, source, now).await.map_err(Denied::Unknown)?;
+        let grant = judged.map_err(|refusal| Denied::Refused(refusal, key.id().clone()))?;
+        let request = signed::checked(request, &grant, &*ports.vault, now).await?;
+        Ok((request, grant))
+    }
+}
+
+/// The name of the bucket that counts the failures of an address. Requests without one share one.
+fn failures_of(source: Option<IpAddr>) -> String {
+    match source.map(|source| source.to_canonical()) {
+        None => "ADDRESS#unknown".to_owned(),
+        Some(IpAddr::V4(address)) => format!("ADDRESS#{address}"),
+        Some(IpAddr::V6(address)) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() >> NETWORK_BITS << NETWORK_BITS);
+            format!("ADDRESS#{network}/{NETWORK_BITS}")
+        }
+    }
+}
+
+/// Lets a request through to its route, with what it may do as an extension; or answers why not.
+pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (guard, ports) = (&app.guard, &app.accept.ports);
+    let needs = guard.needs.request(&request);
+    if needs == Needs::Nothing {
+        return next.run(request).await;
+    }
+    let Admitted { mut request, grant, standing } = match guard.judge(ports, request, needs).await {
+        Ok(admitted) => admitted,
+        Err(denied) => return denied.into_response(),
+    };
+    let (key, superseded) = (grant.key.clone(), grant.superseded);
+    request.extensions_mut().insert(Arc::new(grant));
+    let mut response = match &key {
+        None => next.run(request).await,
+        Some((key, _)) => {
+            // The environment may be frozen as soon as it has answered: what is not waited for may never happen.
+            let noted = guard.keys.note_use(key, ports.ambient.now(), NOTE_WITHIN);
+            let (response, ()) = futures::join!(next.run(request), noted);
+            response
+        }
+    };
+    if let Some((key, _)) = key {
+        response.extensions_mut().insert(KeyUsed(key));
+    }
+    if let Some((limit, standing)) = standing {
+        say::limit(&mut response, limit, standing);
+    }
+    if let Some(superseded) = superseded {
+        say::superseded(&mut response, superseded);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn an_address_counts_by_what_one_client_has_of_it() {
+        for (address, bucket) in [
+            ("192.0.2.1", "ADDRESS#192.0.2.1"),
+            ("::ffff:192.0.2.1", "ADDRESS#192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "ADDRESS#2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "ADDRESS#2001:db8:1:2::/64"),
+            ("2001:db8:1:3::", "ADDRESS#2001:db8:1:3::/64"),
+        ] {
+            assert_eq!(failures_of(Some(address.parse().unwrap())), bucket);
+        }
+        assert_eq!(failures_of(None), "ADDRESS#unknown");
+    }
+}

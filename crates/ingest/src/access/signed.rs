@@ -1,0 +1,72 @@
+//! Signatures of requests: Standard Webhooks headers over the exact bytes of the body, with the secret that belongs to
+//! the version of the key that was presented.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use relay_core::access::{Grant, KeyId, Purpose};
+use relay_core::ports::Vault;
+use relay_core::signature::Claimed;
+use relay_core::time::Timestamp;
+
+use super::denied::{Denied, Unsigned};
+use crate::request::REQUEST_BYTES_MAX;
+
+/// The headers of a signature.
+const HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+/// The paths whose requests say by their bodies what they are, and of which a repetition does nothing.
+const MESSAGE_PATHS: [&str; 2] = ["/message", "/v1/messages"];
+
+/// The request, if it is signed rightly or need not be signed and is not. A signature that is there is always checked:
+/// who sends one wants to know that it is wrong.
+pub(super) async fn checked(
+    request: Request,
+    grant: &Grant,
+    vault: &dyn Vault,
+    now: Timestamp,
+) -> Result<Request, Denied> {
+    let Some((key, version)) = &grant.key else { return Ok(request) };
+    let denied = |reason: Unsigned| Denied::Unsigned(reason, key.clone());
+    let is_there = |name: &&str| request.headers().contains_key(*name);
+    if !HEADERS.iter().any(is_there) {
+        return if grant.signature_required { Err(denied(Unsigned::Missing)) } else { Ok(request) };
+    }
+    let (parts, body) = request.into_parts();
+    let claimed = claimed(&parts.headers).ok_or_else(|| denied(Unsigned::Malformed))?;
+    if !is_for(claimed.id, &parts.method, &parts.uri) {
+        return Err(denied(Unsigned::OtherRequest));
+    }
+    let master = grant.master.as_ref().ok_or_else(|| denied(Unsigned::NoSecret))?;
+    let masters = vault.masters(Some(master)).await.map_err(Denied::Unknown)?;
+    let purpose = Purpose::Requests { key, version: *version };
+    let secret = masters.derive(master, purpose).ok_or_else(|| denied(Unsigned::NoSecret))?;
+    let bytes = whole(body, key).await?;
+    claimed.verify(&secret, &bytes, now).map_err(|error| denied(error.into()))?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+async fn whole(body: Body, key: &KeyId) -> Result<Bytes, Denied> {
+    to_bytes(body, REQUEST_BYTES_MAX).await.map_err(|_| Denied::TooLarge(key.clone()))
+}
+
+/// What the headers say; nothing if one is missing, doubled or no text.
+fn claimed(headers: &HeaderMap) -> Option<Claimed<'_>> {
+    let single = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?;
+        if values.next().is_some() { None } else { value.to_str().ok() }
+    };
+    let [id, timestamp, signatures] = HEADERS.map(single);
+    Some(Claimed { id: id?, timestamp: timestamp?, signatures: signatures? })
+}
+
+/// Whether a signature with this id is for this request: method, path and query are not among the bytes that are signed
+/// otherwise, and a signature must not be carried from one to another. A message says in its body what it is.
+fn is_for(id: &str, method: &Method, uri: &Uri) -> bool {
+    if method == Method::POST && MESSAGE_PATHS.contains(&uri.path()) {
+        return true;
+    }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    id.strip_prefix(method.as_str()).and_then(|rest| rest.strip_prefix(' ')) == Some(target)
+}

@@ -1,0 +1,17 @@
+//! Who is let in, as a client meets it.
+
+mod addresses;
+mod cost;
+mod faults;
+mod headers;
+mod holder;
+mod limits;
+mod log;
+mod manage;
+mod refused;
+mod rotation;
+mod scopes;
+mod senders;
+mod signatures;
+mod signing;
+mod untrusted;
