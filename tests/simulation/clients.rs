@@ -23,7 +23,7 @@ const CLIENTS: Host = Host(0);
 const ANSWER_BYTES_MAX: usize = 1 << 16;
 /// How many awaits a request that dies reaches at most.
 const AWAITS_MAX: u64 = 25;
-const SENDER: &str = "sim";
+pub(crate) const SENDER: &str = "sim";
 
 /// The environments of ingest.
 pub(crate) type Routers = Arc<Vec<(Machine, Router)>>;

@@ -10,7 +10,10 @@ use relay_core::ports::Ambient;
 use relay_operate::{Reconciler, ReconcilerPorts};
 use relay_testkit::faults::{Faulty, Troubles};
 use relay_testkit::memory::MemoryBreakers;
-use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, SkewedAmbient};
+use relay_testkit::{
+    ManualClock, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemorySigningSecrets,
+    MemoryStore, MemoryVault, SkewedAmbient,
+};
 use relay_worker::{Ports, Worker};
 
 use crate::bodies::Bodies;
@@ -32,6 +35,8 @@ pub(crate) struct Services {
     pub(crate) queue: MemoryQueue,
     pub(crate) payloads: MemoryPayloads,
     pub(crate) breakers: MemoryBreakers,
+    pub(crate) signing_secrets: MemorySigningSecrets,
+    pub(crate) vault: MemoryVault,
     pub(crate) targets: Arc<Targets>,
     pub(crate) hosts: AtomicU32,
     /// Nothing is left to do for a day: whoever works by a schedule need not.
@@ -78,6 +83,10 @@ impl Services {
             queue: Arc::new(self.faulty(self.watched(&self.queue, machine.host))),
             payloads: Arc::new(self.faulty(self.bodies())),
             breakers: Arc::new(self.faulty(self.breakers.clone())),
+            keys: Arc::new(MemoryKeys::new()),
+            buckets: Arc::new(MemoryBuckets::new()),
+            signing_secrets: Arc::new(self.signing_secrets.clone()),
+            vault: Arc::new(self.vault.clone()),
             ambient: Arc::clone(&machine.ambient),
         };
         relay_ingest::router(ports, &self.plan.settings, DestinationPolicy::default())
@@ -91,6 +100,8 @@ impl Services {
             payloads: Arc::new(self.faulty(self.bodies())),
             sender: Arc::new(Road { targets: Arc::clone(&self.targets), by: machine.host }),
             breakers: Arc::new(self.faulty(self.breakers.clone())),
+            signing_secrets: Arc::new(self.faulty(self.signing_secrets.clone())),
+            vault: Arc::new(self.faulty(self.vault.clone())),
             ambient: Arc::clone(&machine.ambient),
         };
         Worker::new(ports, self.plan.rules.clone())

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use relay_core::body::Sha256;
 use relay_core::identity::RelayId;
-use relay_core::invariants::{Host, Observed};
+use relay_core::invariants::{Host, Invariant, Observed, Violation};
 use relay_core::outcome::{ErrorKind, Outcome};
 use relay_core::ports::{Request, RequestBody, Sender};
+use relay_core::signature::{Claimed, SigningSecret};
 use relay_core::time::Timestamp;
 use relay_testkit::{ManualClock, sample};
 
@@ -23,6 +24,8 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 /// All targets of a world.
 pub(crate) struct Targets {
+    /// What every request has to be signed with.
+    pub(crate) secret: SigningSecret,
     pub(crate) behaviours: BTreeMap<String, Behaviour>,
     pub(crate) dice: Arc<Dice>,
     pub(crate) watch: Arc<Watch>,
@@ -88,18 +91,35 @@ impl Drop for Call {
 
 fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     let found = request.headers.iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| value.as_str()).expect("every request has the relay's headers")
+    // None of them may be missing; an empty signature counts as a wrong one.
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
 }
 
-async fn hash_of(body: RequestBody) -> Option<Sha256> {
+async fn bytes_of(body: RequestBody) -> Option<Vec<u8>> {
     match body {
-        RequestBody::Bytes(bytes) => Some(Sha256::of(&bytes)),
+        RequestBody::Bytes(bytes) => Some(bytes.to_vec()),
         RequestBody::Stream { mut stream, .. } => {
             let mut bytes = Vec::new();
             while let Some(piece) = stream.next().await {
                 bytes.extend_from_slice(&piece.ok()?);
             }
-            Some(Sha256::of(&bytes))
+            Some(bytes)
+        }
+    }
+}
+
+impl Road {
+    /// A request that is not signed as it should be breaks the rule that nothing but what was posted arrives: nobody
+    /// could tell it from a forgery.
+    fn judge_signature(&self, claimed: &Claimed<'_>, id: &RelayId, body: &[u8], at: Timestamp) {
+        if let Err(reason) = claimed.verify(&self.targets.secret, body, at) {
+            let detail = format!("called with a signature that does not count: {reason}");
+            let id = id.clone();
+            self.targets.watch.blame(Violation {
+                invariant: Invariant::BytesAreIntact,
+                id,
+                detail,
+            });
         }
     }
 }
@@ -118,9 +138,14 @@ impl Sender for Road {
             duration_millis: u64::try_from(took.as_millis()).unwrap(),
         };
         let timeout = request.timeout;
-        let Some(body) = hash_of(request.body).await else {
+        let [timestamp, signatures] = ["webhook-timestamp", "webhook-signature"]
+            .map(|name| header(&request, name).to_owned());
+        let Some(bytes) = bytes_of(request.body).await else {
             return outcome(Err(ErrorKind::Network), None, Duration::ZERO);
         };
+        let claimed = Claimed { id: id.as_str(), timestamp: &timestamp, signatures: &signatures };
+        self.judge_signature(&claimed, &id, &bytes, started_at);
+        let body = Sha256::of(&bytes);
         if timeout == Duration::ZERO {
             return outcome(Err(ErrorKind::Timeout), None, timeout);
         }

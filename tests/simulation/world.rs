@@ -4,14 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use relay_core::access::{MasterSecrets, SigningRecord};
+use relay_core::identity::SenderId;
 use relay_core::invariants::{Answer, Bounds, Host, Invariant, Violation};
 use relay_core::lifecycle::{State, Status};
 use relay_core::reconcile::BURIAL_GRACE;
+use relay_core::signature::SigningSecret;
 use relay_testkit::memory::MemoryBreakers;
-use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, sample};
+use relay_testkit::{
+    ManualClock, MemoryPayloads, MemoryQueue, MemorySigningSecrets, MemoryStore, MemoryVault,
+    sample,
+};
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::clients::{Client, Routers, id_of, path_of};
+use crate::clients::{Client, Routers, SENDER, id_of, path_of};
 use crate::dice::Dice;
 use crate::hosts::Services;
 use crate::operators::{self, RECONCILED_EVERY};
@@ -80,6 +86,22 @@ pub(crate) fn run(plan: Plan, dice: Dice) -> Result<Outcome, Failure> {
     LocalSet::new().block_on(&runtime, async { World::new(plan, dice).live().await })
 }
 
+/// The master secrets of every world.
+const MASTERS: &str =
+    r#"{"current":"1","1":"the-master-secret-of-simulated-worlds-and-of-nothing-else"}"#;
+
+/// The signing secret of the one sender: its record, what it is derived from, and itself.
+fn signing() -> (MemorySigningSecrets, MemoryVault, SigningSecret) {
+    let masters = MasterSecrets::parse(MASTERS).unwrap();
+    let (sender, master) = (SenderId::parse(SENDER).unwrap(), masters.current().clone());
+    let (nonce, write_id) = ("nonce".to_owned(), "write".to_owned());
+    let record = SigningRecord::new(sender, master, nonce, sample::START, write_id);
+    let secret = record.versions[0].secret(&record.sender, &masters).unwrap();
+    let records = MemorySigningSecrets::new();
+    records.put(record);
+    (records, MemoryVault::holding(masters), secret)
+}
+
 impl World {
     fn new(plan: Plan, dice: Dice) -> Self {
         let services = Self::services(plan, dice);
@@ -108,7 +130,9 @@ impl World {
         let behaviours = plan.messages.iter().enumerate();
         let behaviours =
             behaviours.map(|(number, planned)| (path_of(number), planned.behaviour.clone()));
+        let (signing_secrets, vault, secret) = signing();
         let targets = Arc::new(Targets {
+            secret,
             behaviours: behaviours.collect(),
             dice: Arc::clone(&dice),
             watch: Arc::clone(&watch),
@@ -124,6 +148,8 @@ impl World {
             queue: MemoryQueue::new(clock.clone()),
             payloads: MemoryPayloads::new("bucket"),
             breakers: MemoryBreakers::new(),
+            signing_secrets,
+            vault,
             targets,
             hosts: AtomicU32::new(0),
             asleep: AtomicBool::new(false),

@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use relay_core::attempt;
 use relay_core::body::{Body, Pointer};
 use relay_core::envelope::Envelope;
 use relay_core::outcome::{ErrorKind, Outcome};
 use relay_core::ports::{OpenError, Request, RequestBody};
-use relay_core::signature::Signing;
+use relay_core::signature::Signings;
 use relay_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::deliver::Worker;
+use crate::signer::Secrets;
+use crate::tell::Next;
+
+/// A message whose sender's secrets are not known comes back after this long, with as much jitter on top: what is
+/// missing is a service that does not answer, or an entry that somebody has to restore.
+const UNSIGNABLE_WAIT: Duration = Duration::from_secs(30);
 
 impl Worker {
     /// How long the attempt may take, the reading of a stored body included. Such a body is read
@@ -26,12 +31,30 @@ impl Worker {
         attempt::timeout(self.rules.timeout, bytes_read, self.rules.bytes_per_second_min)
     }
 
+    /// What the message is to be signed with; or, if that is not known, when it comes back: it is not sent unsigned, no
+    /// attempt is spent and nothing is written. A message whose deadline comes first is there in time to be given up.
+    pub(crate) async fn secrets(&self, envelope: &Envelope) -> Result<Secrets, Next> {
+        self.signer.secrets(&envelope.sender_id).await.map_err(|reason| {
+            let wait = UNSIGNABLE_WAIT + self.jitter_of(UNSIGNABLE_WAIT);
+            let until = self.ports.ambient.now().plus(wait).min(self.deadline(envelope));
+            let (id, sender_id) = (&envelope.id, &envelope.sender_id);
+            tracing::warn!(%id, %sender_id, %until, %reason, "deferred: how to sign is not known");
+            Next::Deferred(until)
+        })
+    }
+
     /// Sends the message once, and is over at `ends`. Whatever happens is an outcome.
-    pub(crate) async fn send(&self, envelope: &Envelope, number: u32, ends: Timestamp) -> Outcome {
+    pub(crate) async fn send(
+        &self,
+        envelope: &Envelope,
+        number: u32,
+        secrets: &Secrets,
+        ends: Timestamp,
+    ) -> Outcome {
         let started_at = self.ports.ambient.now();
         let timeout = self.attempt_timeout(envelope).min(ends.since(started_at));
-        let prepared =
-            tokio::time::timeout(timeout, self.prepare(envelope, number, started_at)).await;
+        let preparing = self.prepare(envelope, number, secrets, started_at);
+        let prepared = tokio::time::timeout(timeout, preparing).await;
         let not_sent = |error| Outcome {
             result: Err(error),
             retry_after: None,
@@ -54,15 +77,18 @@ impl Worker {
         &self,
         envelope: &Envelope,
         number: u32,
+        secrets: &Secrets,
         at: Timestamp,
     ) -> Result<Request, ErrorKind> {
-        let signing =
-            self.rules.secrets.of(&envelope.sender_id).map(|secret| secret.begin(&envelope.id, at));
-        let (body, signing) = match &envelope.body {
-            Body::Inline(bytes) => (RequestBody::Bytes(bytes.clone()), signed(signing, bytes)),
-            Body::Stored(pointer) => self.stored_body(pointer, signing).await?,
+        let mut signings = secrets.begin(&envelope.id, at);
+        let body = match &envelope.body {
+            Body::Inline(bytes) => {
+                signings.update(bytes);
+                RequestBody::Bytes(bytes.clone())
+            }
+            Body::Stored(pointer) => self.stored_body(pointer, &mut signings).await?,
         };
-        let signature = signing.map(Signing::finish);
+        let signature = signings.finish();
         Ok(Request {
             target: envelope.target.clone(),
             method: envelope.method,
@@ -77,8 +103,8 @@ impl Worker {
     async fn stored_body(
         &self,
         pointer: &Pointer,
-        mut signing: Option<Signing>,
-    ) -> Result<(RequestBody, Option<Signing>), ErrorKind> {
+        signings: &mut Signings,
+    ) -> Result<RequestBody, ErrorKind> {
         let mut stream = self.ports.payloads.open(pointer).await.map_err(kind)?;
         let mut hash = Sha256::new();
         let mut bytes_read = 0;
@@ -86,22 +112,15 @@ impl Worker {
             let piece = piece.map_err(|error| kind(OpenError::Port(error)))?;
             hash.update(&piece);
             bytes_read += piece.len() as u64;
-            signing = signed(signing, &piece);
+            signings.update(&piece);
         }
         if bytes_read != pointer.bytes || hash.finalize()[..] != pointer.sha256.as_bytes()[..] {
             tracing::error!(key = pointer.key, "stored body is not the one that was accepted");
             return Err(ErrorKind::BodyCorrupt);
         }
         let stream = self.ports.payloads.open(pointer).await.map_err(kind)?;
-        Ok((RequestBody::Stream { bytes: pointer.bytes, stream }, signing))
+        Ok(RequestBody::Stream { bytes: pointer.bytes, stream })
     }
-}
-
-fn signed(signing: Option<Signing>, piece: &Bytes) -> Option<Signing> {
-    signing.map(|mut signing| {
-        signing.update(piece);
-        signing
-    })
 }
 
 fn kind(error: OpenError) -> ErrorKind {

@@ -17,13 +17,13 @@ use relay_core::lifecycle::{ClaimRequest, Phase, State};
 use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind};
 use relay_core::ports::{
     Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled,
-    Settlement, Store,
+    Settlement, SigningSecrets, Store, Vault,
 };
 use relay_core::retry::{Jitter, RetryPolicy};
-use relay_core::settings::Secrets;
 use relay_core::time::Timestamp;
 
 use crate::gate::{Gate, Pass};
+use crate::signer::{Secrets, Signer};
 use crate::slots::Slots;
 use crate::tell::{Next, Told};
 
@@ -69,6 +69,10 @@ pub struct Ports {
     pub sender: Arc<dyn Sender>,
     /// Circuit breakers, shared with all other workers.
     pub breakers: Arc<dyn Breakers>,
+    /// Which secrets the deliveries of senders are signed with.
+    pub signing_secrets: Arc<dyn SigningSecrets>,
+    /// What these are derived from.
+    pub vault: Arc<dyn Vault>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
 }
@@ -95,8 +99,6 @@ pub struct Rules {
     /// Longest wait that a received item spends hidden in the queue; a longer one is spent as a fresh
     /// copy.
     pub visibility_max: Duration,
-    /// What deliveries are signed with.
-    pub secrets: Secrets,
 }
 
 /// Delivers messages.
@@ -105,6 +107,16 @@ pub struct Worker {
     pub(crate) ports: Ports,
     pub(crate) rules: Arc<Rules>,
     gate: Arc<Gate>,
+    pub(crate) signer: Arc<Signer>,
+}
+
+/// An attempt that may be made.
+struct Begun {
+    lease: Lease,
+    permit: Option<Permit>,
+    secrets: Secrets,
+    /// When it has to be over.
+    ends: Timestamp,
 }
 
 impl Worker {
@@ -112,7 +124,9 @@ impl Worker {
     pub fn new(ports: Ports, rules: Rules) -> Self {
         let (breakers, ambient) = (Arc::clone(&ports.breakers), Arc::clone(&ports.ambient));
         let gate = Arc::new(Gate::new(breakers, ambient, rules.breaker));
-        Self { ports, rules: Arc::new(rules), gate }
+        let (records, vault) = (Arc::clone(&ports.signing_secrets), Arc::clone(&ports.vault));
+        let signer = Arc::new(Signer::new(records, vault, Arc::clone(&ports.ambient)));
+        Self { ports, rules: Arc::new(rules), gate, signer }
     }
 
     /// Room for the deliveries of one invocation.
@@ -167,14 +181,19 @@ impl Worker {
         if let Some(until) = self.gate.holds_back(&destination).await {
             return Ok(self.defer(envelope, &destination, until));
         }
-        let left = self.last_begin(envelope, invocation_ends).since(now);
+        // Before any room is taken: a sender whose secrets are not known keeps nobody else waiting.
+        if let Err(next) = self.secrets(envelope).await {
+            return Ok(next);
+        }
+        let left = self.last_begin(envelope, invocation_ends).since(self.ports.ambient.now());
         match tokio::time::timeout(left, slots.take(&destination)).await {
             Ok(_slot) => self.take_up(envelope, &destination, item, invocation_ends).await,
             Err(_elapsed) => Ok(self.unstarted(envelope, item)),
         }
     }
 
-    /// Passes the gate, claims the message and does what the claim allows.
+    /// Learns how to sign, passes the gate, claims the message and does what the claim allows. What may keep an attempt
+    /// from being made comes before the claim, which counts it.
     async fn take_up(
         &self,
         envelope: &Envelope,
@@ -182,6 +201,10 @@ impl Worker {
         item: &Item,
         invocation_ends: Timestamp,
     ) -> Result<Next, PortError> {
+        let secrets = match self.secrets(envelope).await {
+            Ok(secrets) => secrets,
+            Err(next) => return Ok(next),
+        };
         let permit = match self.gate.pass(destination, self.attempt_timeout(envelope)).await {
             Pass::Go(permit) => permit,
             Pass::Wait(until) => return Ok(self.defer(envelope, destination, until)),
@@ -201,7 +224,8 @@ impl Worker {
         match claim? {
             Claim::Ours(lease) => {
                 let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
-                Ok(Next::Told(self.attempt(envelope, destination, item, lease, permit, ends).await))
+                let begun = Begun { lease, permit, secrets, ends };
+                Ok(Next::Told(self.attempt(envelope, destination, item, begun).await))
             }
             Claim::Exhausted => {
                 let settled = self.give_up(envelope, DeadReason::AttemptsExhausted).await?;
@@ -249,17 +273,16 @@ impl Worker {
         self.ports.store.claim(&envelope.id, &claim).await
     }
 
-    /// One attempt under a lease, over at `ends`: send, decide, settle, tell.
+    /// One attempt under a lease: send, decide, settle, tell.
     async fn attempt(
         &self,
         envelope: &Envelope,
         destination: &str,
         item: &Item,
-        lease: Lease,
-        permit: Option<Permit>,
-        ends: Timestamp,
+        begun: Begun,
     ) -> Told {
-        let outcome = self.send(envelope, lease.attempt, ends).await;
+        let Begun { lease, permit, secrets, ends } = begun;
+        let outcome = self.send(envelope, lease.attempt, &secrets, ends).await;
         let now = self.ports.ambient.now();
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());

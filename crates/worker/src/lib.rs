@@ -12,6 +12,7 @@ mod handler;
 mod overdue;
 pub mod run;
 pub mod sender;
+mod signer;
 mod slots;
 mod tell;
 

@@ -1,16 +1,25 @@
 //! Brings the worker up on the Lambda runtime: settings, adapters, then one invocation after another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use futures::future::join;
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoBreakers, DynamoStore, S3Payloads, SqsQueue, SystemAmbient};
+use relay_aws::{
+    Clients, DynamoBreakers, DynamoSigningSecrets, DynamoStore, S3Payloads, SecretsManagerVault,
+    SqsQueue, SystemAmbient,
+};
 use relay_core::destination::DestinationPolicy;
+use relay_core::ports::Vault;
 use relay_core::settings::{SettingsErrors, WorkerSettings};
 use relay_core::time::Timestamp;
 
 use crate::sender::{HttpSender, SenderError, SystemLookup};
 use crate::{BatchAnswer, Ports, Rules, Worker, items_of};
+
+/// How long the start waits for the master secrets. Lambda gives all of it 10 s.
+const VAULT_WARM_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why the worker did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +73,8 @@ async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
         settings.fairness,
     );
     let payloads = S3Payloads::new(&clients, settings.bucket.clone());
-    relay_aws::warm(&store, &queue, &payloads).await;
+    let vault = SecretsManagerVault::new(&clients, settings.master_secret_id.clone());
+    join(relay_aws::warm(&store, &queue, &payloads), warm_vault(&vault)).await;
     let ports = Ports {
         store: Arc::new(store),
         queue: Arc::new(queue),
@@ -75,9 +85,21 @@ async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
             settings.connect_timeout,
         )?),
         breakers: Arc::new(DynamoBreakers::new(&clients, settings.table.clone())),
+        signing_secrets: Arc::new(DynamoSigningSecrets::new(&clients, settings.table.clone())),
+        vault: Arc::new(vault),
         ambient: Arc::new(SystemAmbient),
     };
     Ok(Worker::new(ports, rules(settings)))
+}
+
+/// Reads the master secrets, so that the first signed delivery does not wait for them. They are read again when they
+/// are needed, so a vault that does not answer now keeps nobody from starting.
+async fn warm_vault(vault: &dyn Vault) {
+    match tokio::time::timeout(VAULT_WARM_WITHIN, vault.masters(None)).await {
+        Ok(Ok(_masters)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the master secrets could not be read"),
+        Err(_elapsed) => tracing::warn!("the master secrets were not read in time"),
+    }
 }
 
 fn rules(settings: &WorkerSettings) -> Rules {
@@ -91,6 +113,5 @@ fn rules(settings: &WorkerSettings) -> Rules {
         breaker: settings.breaker,
         deadline: settings.deadline,
         visibility_max: settings.visibility_max,
-        secrets: settings.secrets.clone(),
     }
 }

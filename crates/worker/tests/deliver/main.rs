@@ -12,6 +12,8 @@ mod breaker;
 mod copies;
 mod endings;
 mod ramp;
+mod signing;
 mod slots;
+mod unsignable;
 mod waits;
 mod world;

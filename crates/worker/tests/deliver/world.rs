@@ -9,20 +9,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use relay_core::access::SigningRecord;
 use relay_core::body::{Body, Pointer};
 use relay_core::breaker;
 use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope, dead_letter_generation};
+use relay_core::identity::SenderId;
 use relay_core::lifecycle::State;
 use relay_core::message::Message;
 use relay_core::outcome::{ErrorKind, Outcome};
 use relay_core::ports::{
-    DeadLetter, Payloads, PortError, Queue, Receipt, Request, RequestBody, Sender, Store,
+    DeadLetter, Payloads, PortError, Queue, Receipt, Request, RequestBody, Sender, Store, Vault,
 };
 use relay_core::retry::RetryPolicy;
-use relay_core::settings::Secrets;
+use relay_core::signature::SigningSecret;
 use relay_core::time::Timestamp;
+use relay_testkit::faults::{Faulty, Outage};
 use relay_testkit::{
-    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample,
+    ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemorySigningSecrets, MemoryStore,
+    MemoryVault, TestAmbient, sample,
 };
 use relay_worker::{Item, Ports, Rules, Told, Worker};
 
@@ -126,6 +130,32 @@ impl Queue for FlakyQueue {
     }
 }
 
+/// Where signing secrets come from. No sender has any at first.
+#[derive(Default)]
+pub(crate) struct Signing {
+    pub(crate) records: MemorySigningSecrets,
+    pub(crate) vault: MemoryVault,
+    pub(crate) records_fail: Outage,
+    pub(crate) vault_fails: Outage,
+}
+
+impl Signing {
+    /// The first secret of a sender.
+    pub(crate) async fn first_of(&self, sender: &str) -> SigningRecord {
+        let master = self.vault.masters(None).await.unwrap().current().clone();
+        let sender = SenderId::parse(sender).unwrap();
+        let nonce = "nonce-1".to_owned();
+        SigningRecord::new(sender, master, nonce, sample::START, "write-1".to_owned())
+    }
+
+    /// The secrets of a record, the oldest first.
+    pub(crate) async fn of(&self, record: &SigningRecord) -> Vec<SigningSecret> {
+        let masters = self.vault.masters(None).await.unwrap();
+        let versions = record.versions.iter();
+        versions.map(|version| version.secret(&record.sender, &masters).unwrap()).collect()
+    }
+}
+
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) store: Arc<MemoryStore>,
@@ -133,6 +163,7 @@ pub(crate) struct World {
     pub(crate) payloads: Arc<MemoryPayloads>,
     pub(crate) targets: Arc<Targets>,
     pub(crate) breakers: Arc<MemoryBreakers>,
+    pub(crate) signing: Signing,
     pub(crate) ports: Ports,
     pub(crate) worker: Worker,
 }
@@ -159,7 +190,6 @@ pub(crate) fn rules() -> Rules {
         },
         deadline: Duration::from_secs(1800),
         visibility_max: Duration::from_secs(900),
-        secrets: Secrets::parse("test=whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap(),
     }
 }
 
@@ -181,16 +211,23 @@ impl World {
         let payloads = Arc::new(MemoryPayloads::new("bucket"));
         let targets = Arc::new(Targets::default());
         let breakers = Arc::new(MemoryBreakers::new());
+        let signing = Signing::default();
+        let outage = |outage: &Outage| Arc::new(outage.clone());
         let ports = Ports {
             store: store.clone(),
             queue: queue.clone(),
             payloads: payloads.clone(),
             sender: targets.clone(),
             breakers: breakers.clone(),
+            signing_secrets: Arc::new(Faulty::new(
+                signing.records.clone(),
+                outage(&signing.records_fail),
+            )),
+            vault: Arc::new(Faulty::new(signing.vault.clone(), outage(&signing.vault_fails))),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 7)),
         };
         let worker = Worker::new(ports.clone(), rules);
-        Self { clock, store, queue, payloads, targets, breakers, ports, worker }
+        Self { clock, store, queue, payloads, targets, breakers, signing, ports, worker }
     }
 
     pub(crate) fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
