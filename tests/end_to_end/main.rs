@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod bodies;
 mod breaker;
 mod burst;
@@ -21,6 +22,7 @@ mod redrive;
 mod restarts;
 mod retries;
 mod roles;
+mod secrets;
 mod support;
 mod surface;
 mod unsafe_targets;

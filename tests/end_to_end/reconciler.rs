@@ -8,7 +8,7 @@ use aws_sdk_sqs::config::Credentials;
 use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, SqsQueue, SystemAmbient};
 use relay_core::settings::Fairness;
 use relay_operate::recover::RecoverOutcome;
-use relay_operate::{Recover, RecoverOptions, SetGoing};
+use relay_operate::{Recover, RecoverOptions, SetGoing, Stop};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -135,6 +135,7 @@ async fn recover_of(stack: &Stack) -> Recover {
             queue: Arc::new(queue),
             ambient: Arc::new(SystemAmbient),
         },
+        stop: Stop::default(),
     }
 }
 

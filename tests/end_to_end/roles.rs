@@ -64,6 +64,8 @@ fn allowed(description: &Description) -> BTreeMap<Call, String> {
 async fn exercise(stack: &Stack, client: &Client) {
     let target = |path: &str| stack.target(path);
     assert_eq!(client.get("/health/ready").await.status, 200);
+    // Before the first message, or the worker would remember for a while that nothing is signed.
+    exercise_access(client).await;
     let first = message("roles", &target("/demo/ok"));
     let mut ids = vec![client.accept(&first).await];
     assert_eq!(client.post(&first).await.status, 200, "a duplicate");
@@ -102,6 +104,28 @@ async fn exercise(stack: &Stack, client: &Client) {
     }
     let host = stack.receiver_url.trim_start_matches("http://");
     assert_eq!(client.get(&format!("/v1/destinations/{host}")).await.status, 200);
+}
+
+/// Makes, lists, changes, replaces and revokes what the access to the relay hangs on.
+async fn exercise_access(client: &Client) {
+    let key = json!({ "name": "roles", "senders": ["tests"], "scopes": ["send"] });
+    let made = client.post_text("/v1/api-keys", key.to_string()).await;
+    assert_eq!(made.status, 201, "no key: {}", made.json["code"]);
+    let path = format!("/v1/api-keys/{}", made.json["id"].as_str().unwrap());
+    let secret = json!({ "senderId": "tests" });
+    let secret = client.post_text("/v1/signing-secrets", secret.to_string()).await;
+    assert_eq!(secret.status, 201, "no secret: {}", secret.json["code"]);
+    for list in ["/v1/api-keys", "/v1/signing-secrets", "/v1/signing-secrets/tests", &path] {
+        assert_eq!(client.get(list).await.status, 200, "{list}");
+    }
+    let rotate = [format!("{path}/rotate"), "/v1/signing-secrets/tests/rotate".to_owned()];
+    for rotate in rotate {
+        assert_eq!(client.post_text(&rotate, "{}").await.status, 200, "{rotate}");
+    }
+    let change = client.request(Method::PATCH, &path).header("content-type", "application/json");
+    assert_eq!(client.answer(change.body(r#"{"name":"other"}"#)).await.status, 200);
+    let revoked = client.answer(client.request(Method::DELETE, &path)).await;
+    assert!((200..300).contains(&revoked.status), "not revoked: {}", revoked.json["code"]);
 }
 
 /// Long ago, in milliseconds: whatever waits for a time to pass, or for somebody else to go on, is over.

@@ -102,8 +102,8 @@ async fn f26_a_redirect_is_never_followed() {
 async fn f26_the_services_of_the_stack_are_no_targets() {
     let stack = shared();
     let client = Client::of(stack);
-    let services = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB"];
-    let urls = services.map(|name| stack.environment[name].clone());
+    let services = ["SQS", "S3", "DYNAMODB", "SECRETS_MANAGER"];
+    let urls = services.map(|name| stack.environment[&format!("AWS_ENDPOINT_URL_{name}")].clone());
     for url in urls.iter().chain([&stack.url]) {
         let answer = client.post(&message("service", url)).await;
         assert_eq!((answer.status, &answer.json["code"]), (422, &json!("TARGET_REFUSED")), "{url}");

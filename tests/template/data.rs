@@ -7,8 +7,9 @@ use serde_yaml_ng::Value;
 
 const FOURTEEN_DAYS_IN_SECONDS: i64 = 14 * 24 * 60 * 60;
 
-const HOLDS_MESSAGES: [&str; 4] =
-    ["DeadLetterQueue", "DeliveryQueue", "MessagesTable", "PayloadBucket"];
+/// What holds messages, and the secret without which nobody can verify what was signed.
+const OUTLIVES_ITS_STACK: [&str; 5] =
+    ["DeadLetterQueue", "DeliveryQueue", "MasterSecret", "MessagesTable", "PayloadBucket"];
 
 fn key_names(keys: &Value) -> Vec<(&str, &str)> {
     let keys = keys.as_sequence().expect("a key schema is a list").iter();
@@ -20,9 +21,9 @@ fn key_names(keys: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn nothing_that_holds_a_message_goes_with_its_stack() {
+fn nothing_that_is_kept_goes_with_its_stack() {
     let template = Template::load();
-    for name in HOLDS_MESSAGES {
+    for name in OUTLIVES_ITS_STACK {
         let resource = template.at(&format!("Resources/{name}"));
         assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
         assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
@@ -30,8 +31,27 @@ fn nothing_that_holds_a_message_goes_with_its_stack() {
     let mut stores = template.resources("AWS::SQS::Queue");
     stores.extend(template.resources("AWS::DynamoDB::Table"));
     stores.extend(template.resources("AWS::S3::Bucket"));
+    stores.extend(template.resources("AWS::SecretsManager::Secret"));
     stores.sort_unstable();
-    assert_eq!(stores, HOLDS_MESSAGES);
+    assert_eq!(stores, OUTLIVES_ITS_STACK);
+}
+
+#[test]
+fn the_master_secret_is_drawn_and_not_written_here() {
+    let template = Template::load();
+    let properties = template.entries("Resources/MasterSecret/Properties");
+    assert!(properties.iter().all(|(name, _)| *name != "SecretString"), "it would be none");
+    let drawn = template.at("Resources/MasterSecret/Properties/GenerateSecretString");
+    let text = drawn["SecretStringTemplate"].as_str().expect("a template of the secret");
+    let key = drawn["GenerateStringKey"].as_str().expect("a key in it");
+    let length = drawn["PasswordLength"].as_u64().and_then(|length| usize::try_from(length).ok());
+    // As Secrets Manager would make it, read by the functions' own code.
+    let mut object: BTreeMap<String, String> = serde_yaml_ng::from_str(text).expect("an object");
+    object.insert(key.to_owned(), "x".repeat(length.expect("a length")));
+    let json = serde_json::to_string(&object).expect("texts are JSON");
+    let masters = relay_core::access::MasterSecrets::parse(&json).expect("master secrets");
+    assert_eq!(masters.current().as_str(), key);
+    assert_eq!(drawn["ExcludePunctuation"], true);
 }
 
 #[test]
@@ -71,7 +91,6 @@ fn both_queues_keep_messages_as_long_as_sqs_can() {
             template.number(&format!("{properties}/MessageRetentionPeriod")),
             FOURTEEN_DAYS_IN_SECONDS
         );
-        assert_eq!(template.at(&properties)["SqsManagedSseEnabled"], true, "{name}");
     }
 }
 
@@ -111,8 +130,6 @@ fn the_bucket_is_closed_to_the_public() {
     {
         assert_eq!(bucket["PublicAccessBlockConfiguration"][switch], true, "{switch}");
     }
-    let rule = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
-    assert_eq!(rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256");
     assert_eq!(bucket["OwnershipControls"]["Rules"][0]["ObjectOwnership"], "BucketOwnerEnforced");
 }
 

@@ -7,6 +7,7 @@
 
 mod data;
 mod delivery;
+mod encryption;
 mod language;
 mod reconciler;
 mod roles;

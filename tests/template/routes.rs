@@ -1,23 +1,30 @@
-//! Which routes there are and who may call them: never an open relay.
+//! Which routes there are and who answers for them: never an open relay.
 
 use std::collections::BTreeSet;
 
-use relay_tests::{Reference, Template};
+use relay_tests::{Reference, Template, presets};
 use serde_yaml_ng::Value;
 
-/// The routes that anybody may call.
-const OPEN: [&str; 1] = ["GET /health"];
-
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 20] = [
+    "DELETE /v1/api-keys/{id}",
     "GET /health",
     "GET /health/ready",
     "GET /openapi.json",
+    "GET /v1/api-keys",
+    "GET /v1/api-keys/{id}",
     "GET /v1/destinations/{host}",
     "GET /v1/messages/{id}",
+    "GET /v1/signing-secrets",
+    "GET /v1/signing-secrets/{senderId}",
+    "PATCH /v1/api-keys/{id}",
     "POST /message",
+    "POST /v1/api-keys",
+    "POST /v1/api-keys/{id}/rotate",
     "POST /v1/messages",
     "POST /v1/messages/{id}/redrive",
     "POST /v1/messages/{id}/resend",
+    "POST /v1/signing-secrets",
+    "POST /v1/signing-secrets/{senderId}/rotate",
     "POST /v1/uploads",
 ];
 
@@ -47,17 +54,47 @@ fn the_routes_are_these_and_each_is_declared_once() {
 }
 
 #[test]
-fn every_route_but_health_wants_a_signed_request() {
+fn every_route_asks_for_a_key_unless_somebody_turns_it_off() {
     let template = Template::load();
-    let default = template.at("Resources/HttpApi/Properties/Auth");
-    assert_eq!(default["EnableIamAuthorizer"], true);
-    assert_eq!(default["DefaultAuthorizer"], "AWS_IAM");
-    for (name, properties) in routes(&template) {
-        let own = properties.get("Auth").and_then(|auth| auth.get("Authorizer"));
-        let own = own.map_or("AWS_IAM", |own| own.as_str().unwrap_or("no authorizer's name"));
-        let wanted = if OPEN.contains(&name.as_str()) { "NONE" } else { "AWS_IAM" };
-        assert_eq!(own, wanted, "{name}");
+    let authentication = template.parameter("Authentication");
+    assert_eq!(authentication.default, "keys");
+    assert_eq!(authentication.allowed, ["keys", "off"]);
+    for preset in presets() {
+        let given = preset.overrides.get("Authentication");
+        assert_eq!(given, None, "{} changes it", preset.name);
     }
+    let told = template.at("Globals/Function/Environment/Variables/AUTHENTICATION");
+    assert_eq!(Reference::of(told), Some(Reference::Ref("Authentication")));
+    // The function is the only one who asks: an authorizer beside it would let some routes in by other rules.
+    assert_eq!(template.find("Resources/HttpApi/Properties/Auth"), None);
+    for (name, properties) in routes(&template) {
+        assert_eq!(properties.get("Auth"), None, "{name}");
+    }
+}
+
+#[test]
+fn the_api_itself_sets_an_outer_limit() {
+    let template = Template::load();
+    let limits = "Resources/HttpApi/Properties/DefaultRouteSettings";
+    // What one key may do by default has to fit through the outer limit, or a client would see the API's 429 first.
+    for (inner, outer, path) in [
+        ("RateLimitPerSecond", "ApiRequestsPerSecondMax", "ThrottlingRateLimit"),
+        ("RateLimitBurst", "ApiBurstMax", "ThrottlingBurstLimit"),
+    ] {
+        let value = Reference::of(template.at(&format!("{limits}/{path}")));
+        assert_eq!(value, Some(Reference::Ref(outer)));
+        let inner: i64 = template.parameter(inner).default.parse().expect("a number");
+        let outer: i64 = template.parameter(outer).default.parse().expect("a number");
+        assert!(inner < outer, "{path}: {inner} and {outer}");
+    }
+}
+
+#[test]
+fn the_log_of_the_api_shows_no_key() {
+    let template = Template::load();
+    let format = template.at("Resources/HttpApi/Properties/AccessLogSettings/Format");
+    let format = format.as_str().expect("a format is a text");
+    assert!(!format.contains("header") && !format.contains("authorizer"), "{format}");
 }
 
 #[test]
@@ -77,4 +114,10 @@ fn a_browser_may_call_without_cookies() {
     let methods: BTreeSet<_> = relay_tests::strings(&cors["AllowMethods"]).into_iter().collect();
     let used: BTreeSet<_> = ROUTES.iter().filter_map(|route| route.split(' ').next()).collect();
     assert_eq!(methods, used);
+    let headers = relay_tests::strings(&cors["AllowHeaders"]);
+    for header in
+        ["authorization", "x-api-key", "webhook-id", "webhook-timestamp", "webhook-signature"]
+    {
+        assert!(headers.contains(&header), "a page could not send {header}");
+    }
 }

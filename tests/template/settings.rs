@@ -3,8 +3,9 @@
 use relay_tests::{Parameter, Preset, Reference, Template, presets, read};
 
 /// Where a function's environment variables are given.
-const VARIABLES: [&str; 2] = [
+const VARIABLES: [&str; 3] = [
     "Globals/Function/Environment/Variables",
+    "Resources/IngestFunction/Properties/Environment/Variables",
     "Resources/WorkerFunction/Properties/Environment/Variables",
 ];
 

@@ -108,10 +108,19 @@ fn every_function_starts_with_every_preset() {
 }
 
 #[test]
-fn only_the_worker_knows_the_secrets_and_nobody_sees_them() {
+fn only_who_signs_is_told_of_the_master_secret_and_nobody_of_its_text() {
     let template = Template::load();
     let shared = template.entries(SHARED);
     assert!(shared.iter().all(|(name, _)| !name.contains("SECRET")));
-    assert_eq!(template.find("Resources/IngestFunction/Properties/Environment"), None);
-    assert_eq!(template.at("Parameters/SigningSecrets")["NoEcho"], true);
+    for function in ["IngestFunction", "WorkerFunction"] {
+        let variables =
+            template.entries(&format!("Resources/{function}/Properties/Environment/Variables"));
+        let [(name, value)] = variables.as_slice() else { panic!("{function}: one of its own") };
+        assert_eq!(*name, "MASTER_SECRET_ID", "{function}");
+        // The name of the secret, whose text is read where it is kept and stands nowhere else.
+        assert_eq!(Reference::of(value), Some(Reference::Ref("MasterSecret")), "{function}");
+    }
+    assert_eq!(template.find("Resources/ReconcilerFunction/Properties/Environment"), None);
+    let secret = |parameter: &Parameter| parameter.name.contains("Secret");
+    assert!(!template.parameters().iter().any(secret), "a secret is no parameter");
 }

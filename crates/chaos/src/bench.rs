@@ -125,6 +125,12 @@ impl Bench {
         self.stack.url()
     }
 
+    /// The API key that everything may be done with.
+    #[must_use]
+    pub fn api_key(&self) -> Option<String> {
+        self.stack.api_key()
+    }
+
     /// The queues, as an operator sees them.
     ///
     /// # Errors
@@ -172,6 +178,7 @@ fn quick_to_recover(template: &str) -> Result<String, BenchError> {
 /// Opens the ports of the proxies now, and starts them once it is known where the services are.
 async fn detour(faults: &Faults, proxies: &Proxies) -> io::Result<Detour> {
     let (dynamodb, sqs, s3) = (listen().await?, listen().await?, listen().await?);
+    // The secrets are read directly: a function asks for them once in minutes, so faults there would only delay it.
     let (faults, proxies) = (faults.clone(), Arc::clone(proxies));
     Ok(Box::new(move |services: &Endpoints| {
         let start = |listener, service, url: &str| {
@@ -184,6 +191,7 @@ async fn detour(faults: &Faults, proxies: &Proxies) -> io::Result<Detour> {
             dynamodb: dynamodb.url(),
             sqs: sqs.url(),
             s3: s3.url(),
+            secrets_manager: services.secrets_manager.clone(),
             receiver: services.receiver.clone(),
         };
         let mut kept = proxies.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 use relay_testkit::Chance;
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -76,20 +77,26 @@ impl Shown {
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    authorization: HeaderMap,
 }
 
 impl Client {
-    /// A client of the relay at `url`.
+    /// A client of the relay at `url` that brings this API key, if it needs one.
     ///
     /// # Errors
-    /// When no HTTP client can be built on this machine.
-    pub fn of(url: String) -> Result<Self, reqwest::Error> {
+    /// When no HTTP client can be built on this machine, or the key is no text for a header.
+    pub fn of(url: String, key: Option<&str>) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Self { http, url })
+        // The request is built only to have the header checked and marked as a secret.
+        let authorization = match key {
+            Some(key) => http.get(&url).bearer_auth(key).build()?.headers().clone(),
+            None => HeaderMap::new(),
+        };
+        Ok(Self { http, url, authorization })
     }
 
     /// Sends a message until there is a definite answer. Says also how often it was sent.
@@ -124,6 +131,7 @@ impl Client {
 
     async fn post_once(&self, path: &str, text: &str) -> Result<StatusCode, reqwest::Error> {
         let request = self.http.post(format!("{}{path}", self.url));
+        let request = request.headers(self.authorization.clone());
         let request = request.header("content-type", "application/json");
         let response = request.body(text.to_owned()).send().await?;
         let status = response.status();
@@ -159,7 +167,7 @@ impl Client {
     }
 
     async fn show_once(&self, url: &str) -> Result<Option<Shown>, reqwest::Error> {
-        let response = self.http.get(url).send().await?;
+        let response = self.http.get(url).headers(self.authorization.clone()).send().await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }

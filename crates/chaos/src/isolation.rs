@@ -171,7 +171,7 @@ async fn measure(arguments: &IsolationArguments, phase: Phase) -> Result<Measure
         ..BenchOptions::default()
     })
     .await?;
-    let client = Client::of(bench.url())?;
+    let client = Client::of(bench.url(), bench.api_key().as_deref())?;
     let healthy_url = format!("http://{}/slow/{}", healthy.address(), arguments.target_ms);
     let silent_url = format!("http://{}/silent", silent.address());
     let started = Instant::now();

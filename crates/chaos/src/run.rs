@@ -79,7 +79,7 @@ pub async fn run(arguments: &RunArguments, program: Option<PathBuf>) -> Result<R
         shows_logs: arguments.logs,
     })
     .await?;
-    let client = Client::of(bench.url())?;
+    let client = Client::of(bench.url(), bench.api_key().as_deref())?;
     let run = Run { arguments, bench, client, arrivals };
     let mut report = Report { seed: arguments.seed, ..Report::default() };
     say(&format!("everything breaks while {} messages are sent", arguments.messages));

@@ -9,6 +9,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -83,16 +84,23 @@ impl Running {
 }
 
 fn get(url: &str, path: &str) -> String {
-    exchange(url, &format!("GET {path}"), "")
+    exchange(url, &format!("GET {path}"), "none", "")
 }
 
-fn exchange(url: &str, method_and_path: &str, body: &str) -> String {
+/// The ready-made key, as it is kept for whoever may read the data folder.
+fn key(data_folder: &Path) -> String {
+    let file = data_folder.join("api-key");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::read_to_string(file).unwrap().trim_end().to_owned()
+}
+
+fn exchange(url: &str, method_and_path: &str, key: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     let length = body.len();
     write!(
         stream,
         "{method_and_path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+         authorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();
@@ -198,7 +206,7 @@ fn an_interrupt_of_the_whole_group_lets_a_delivery_finish() {
     let body = format!(
         "{{\"messageId\":\"m\",\"senderId\":\"s\",\"targetUrl\":\"{receiver}/demo/slow/2s\",\"body\":1}}"
     );
-    let answer = exchange(&first.url, "POST /message", &body);
+    let answer = exchange(&first.url, "POST /message", &key(folder.path()), &body);
     let (_, rest) = answer.split_once("\"id\":\"").expect(&answer);
     let id = rest.split('"').next().unwrap();
     let began = Instant::now();
@@ -211,8 +219,54 @@ fn an_interrupt_of_the_whole_group_lets_a_delivery_finish() {
     assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
     assert_eq!(first.exit_code(), Some(0));
     let second = Running::start(folder.path());
-    let answer = get(&second.url, &format!("/v1/messages/{id}"));
+    let path = format!("GET /v1/messages/{id}");
+    let answer = exchange(&second.url, &path, &key(folder.path()), "");
     assert!(answer.contains("\"status\":\"DELIVERED\""), "{answer}");
+}
+
+/// What a relay says until it is told to end, and what it answered to somebody without a key before.
+fn said(command: &mut Command) -> (String, String) {
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("relay ready on ").unwrap_or_default().to_owned();
+    let mut running = Running { child, url };
+    let path = "/v1/messages/msg_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let answer = exchange(&running.url, &format!("GET {path}"), "", "");
+    running.signal("-TERM");
+    let mut said = String::new();
+    running.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(running.exit_code(), Some(0), "{said}");
+    (said, answer)
+}
+
+#[test]
+fn the_banner_shows_the_key_that_everything_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, answer) = said(&mut relay(folder.path()));
+    let key = key(folder.path());
+    // By itself, and in both lines to paste.
+    assert_eq!(first.matches(&key).count(), 3, "{first}");
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let (second, _) = said(&mut relay(folder.path()));
+    assert_eq!(second.matches(&key).count(), 3, "the same key as before: {second}");
+    let env = std::fs::read_to_string(folder.path().join("env")).unwrap();
+    assert!(env.contains(&format!("export RELAY_API_KEY='{key}'\n")), "it is for the clients too");
+}
+
+#[test]
+fn keys_can_be_turned_off_on_a_laptop_and_the_banner_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [
+        relay(folder.path()).env("AUTHENTICATION", "off"),
+        relay(folder.path()).args(["--parameter", "Authentication=off"]),
+    ] {
+        let (said, answer) = said(command);
+        assert!(said.contains("nobody is asked for a key"), "{said}");
+        assert_eq!(said.matches(&key(folder.path())).count(), 0, "{said}");
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
 }
 
 #[test]

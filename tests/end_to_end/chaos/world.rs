@@ -10,6 +10,7 @@ use relay_chaos::receiver::{Arrival, Arrivals, Receiver};
 use relay_testkit::Chance;
 use relay_testkit::wire::{Fault, Rule};
 use reqwest::Response;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -56,8 +57,10 @@ impl World {
         })
         .await
         .expect("the relay starts");
-        let client = Client::of(bench.url()).unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = Client::of(bench.url(), bench.api_key().as_deref()).unwrap();
+        let authorization = format!("Bearer {}", bench.api_key().unwrap()).parse().unwrap();
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+        let http = reqwest::Client::builder().default_headers(headers).no_proxy().build().unwrap();
         Self { bench, arrivals, receiver, client, http }
     }
 

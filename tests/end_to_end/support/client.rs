@@ -9,6 +9,7 @@ use reqwest::{Body, Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::secrets::Watch;
 use super::{SOON, Stack, until};
 
 /// How long any one request may take: longer than the gateway waits for its function.
@@ -69,30 +70,58 @@ impl Received {
     }
 }
 
-/// Speaks to one stack. It belongs to the runtime of the test that made it.
+/// Speaks to one stack. It belongs to the runtime of the test that made it. When it is done with, no secret may be in
+/// what the stack has said until then: the stack that tests share is never stopped before the tests are.
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     receiver_url: String,
+    key: Option<String>,
+    watch: Watch,
+    look_for_secrets: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        (self.look_for_secrets)();
+    }
 }
 
 impl Client {
+    /// One with the ready-made key, for which everything is open.
     pub(crate) fn of(stack: &Stack) -> Self {
+        let mut client = Self::without_key(stack);
+        client.key = Some(stack.api_key().to_owned());
+        client
+    }
+
+    /// One that brings no key, unless a request is given one.
+    pub(crate) fn without_key(stack: &Stack) -> Self {
         let http = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .expect("a client without TLS of its own can be built");
-        Self { http, url: stack.url.clone(), receiver_url: stack.receiver_url.clone() }
+        Self {
+            http,
+            url: stack.url.clone(),
+            receiver_url: stack.receiver_url.clone(),
+            key: None,
+            watch: Watch::default(),
+            look_for_secrets: Box::new(stack.look_for_secrets()),
+        }
     }
 
-    /// A request to a path of the relay or to a whole URL.
+    /// A request to a path of the relay, with the key, or to a whole URL, without it.
     pub(crate) fn request(&self, method: Method, to: &str) -> RequestBuilder {
         if to.starts_with("http") {
-            self.http.request(method, to)
-        } else {
-            self.http.request(method, format!("{}{to}", self.url))
+            return self.http.request(method, to);
+        }
+        let request = self.http.request(method, format!("{}{to}", self.url));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
         }
     }
 
@@ -105,6 +134,10 @@ impl Client {
         let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.ok()?;
+        if status >= 400 {
+            let told = format!("{headers:?}\n{}", String::from_utf8_lossy(&bytes));
+            self.watch.look_through(&format!("an answer with {status}"), &told);
+        }
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
         Some(Answer { status, headers, json })
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use super::secrets::Watch;
 use super::{Launch, SOON, signal, until};
 
 /// How long a stack may take to be ready, on a machine that also compiles.
@@ -27,20 +28,28 @@ pub(crate) struct Stack {
     launch: Launch,
     child: Child,
     guard: Child,
+    output: Output,
+    watch: Watch,
 }
+
+/// What a program has printed so far.
+pub(super) type Output = Arc<Mutex<Vec<String>>>;
 
 impl Stack {
     /// Waits for the line that the started program prints when it is ready.
     pub(super) fn when_ready(launch: Launch, mut child: Child) -> Self {
         let guard = guard(&child, &launch);
-        let url = ready_url(&mut child).unwrap_or_else(|| {
+        let output = Output::default();
+        let url = ready_url_of(&mut child, &output).unwrap_or_else(|| {
             let log = std::fs::read_to_string(launch.log()).unwrap_or_default();
             panic!("the stack is not ready; it said:\n{log}")
         });
         let file = std::fs::read_to_string(launch.data_folder().join("env"));
         let environment = exports(&file.expect("a ready stack has written its env file"));
         let receiver_url = environment["RELAY_RECEIVER_URL"].clone();
-        Self { url, receiver_url, environment, launch, child, guard }
+        let ready_made = environment.get("RELAY_API_KEY").cloned();
+        let watch = Watch::of(&launch.data_folder(), ready_made);
+        Self { url, receiver_url, environment, launch, child, guard, output, watch }
     }
 
     /// The address of something on the demo receiver, such as `/demo/ok`.
@@ -51,6 +60,24 @@ impl Stack {
     /// What the stack and its functions have said so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.launch.log()).expect("the stack has a log")
+    }
+
+    /// What finds a secret in what the stack and its functions have said so far.
+    pub(super) fn look_for_secrets(&self) -> impl Fn() + use<> {
+        let (log, watch, output) =
+            (self.launch.log(), self.watch.clone(), Arc::clone(&self.output));
+        move || {
+            // A log that is gone was that of a stack that was started again.
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            watch.look_through(&log.display().to_string(), &said);
+            let printed = output.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+            watch.look_through("standard output", &printed);
+        }
+    }
+
+    /// The ready-made API key.
+    pub(crate) fn api_key(&self) -> &str {
+        &self.environment["RELAY_API_KEY"]
     }
 
     /// The same again on the same data and ports, once this one has ended.
@@ -80,6 +107,8 @@ impl Drop for Stack {
         if let Some(mut guard) = self.guard.stdin.take() {
             let _ = guard.write_all(b"done\n");
         }
+        // Before the folder goes, and after the last line of the last process.
+        self.look_for_secrets()();
         let _ = self.guard.wait();
     }
 }
@@ -87,10 +116,17 @@ impl Drop for Stack {
 /// The address in the line that a started program prints when it is ready; nothing if it ends before,
 /// or takes too long.
 pub(crate) fn ready_url(child: &mut Child) -> Option<String> {
+    ready_url_of(child, &Output::default())
+}
+
+/// The same; every line goes to `output`.
+fn ready_url_of(child: &mut Child, output: &Output) -> Option<String> {
+    let output = Arc::clone(output);
     let stdout = child.stdout.take().expect("standard output is piped");
     let (sender, lines) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            output.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
             // Nobody listens after the first line; the rest is read so that nothing blocks.
             let _ = sender.try_send(line);
         }

@@ -1,5 +1,5 @@
 //! Serving HTTP/1.1 on loopback, with an end that closes idle connections and lets running
-//! requests finish. Shared by the three services. About requests it decides one thing: a delivered
+//! requests finish. Shared by all services. About requests it decides one thing: a delivered
 //! message is not one, whoever allowed loopback as a target.
 
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! The AWS services of the local stack besides the queue server: DynamoDB and S3, each on a
-//! loopback port, and the record of who called what that all three keep.
+//! The AWS services of the local stack besides the queue server: DynamoDB, S3 and Secrets Manager, each
+//! on a loopback port, and the record of who called what that all of them keep.
 //!
 //! They are spoken to by the real SDK, so their callers run the code that is deployed. They prove
 //! behaviour and counts, never the speed of AWS. Nothing here listens on anything but 127.0.0.1.
@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub(crate) mod http;
 pub mod record;
 pub mod s3;
+pub mod secrets_manager;
 
 pub use self::http::bind;
 

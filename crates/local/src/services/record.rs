@@ -24,7 +24,8 @@ pub struct Call {
     /// IAM action that must be allowed for the call, such as `sqs:SendMessage`.
     pub action: String,
     /// Table (`name` or `name/index/name`), queue name, bucket, or bucket and the first part of
-    /// the key (`bucket/payloads/*`); `*` where the action has no narrower one.
+    /// the key (`bucket/payloads/*`), or `secret:` and the end of a secret's ARN; `*` where the action has
+    /// no narrower one.
     pub resource: String,
 }
 

@@ -1,6 +1,7 @@
 //! The order in which the parts start and stop.
 
 use futures::future::join_all;
+use relay_core::access::ApiKey;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use tokio::net::TcpListener;
 use super::environment::Endpoints;
 use super::resources::{Listeners, Services};
 use super::{
-    ACCOUNT_ID, DataFolder, Hosting, OPERATOR_ACCESS_KEY_ID, REGION, StackError, access_key_id,
-    environment_file, functions, schedules, surroundings,
+    ACCOUNT_ID, DataFolder, Hosting, REGION, StackError, access_key_id, functions, operator,
+    ready_key, schedules, surroundings,
 };
 use crate::event_source::{EventSourceMapping, MappingOptions, QueueAccess};
 use crate::gateway::{Gateway, GatewayOptions, Routes};
@@ -22,9 +23,10 @@ use crate::services::record::Recorder;
 use crate::services::{self, SECRET_ACCESS_KEY};
 use crate::template::{Description, Template};
 
-/// Variables of the functions that the file to source repeats.
-const RESOURCE_VARIABLES: [&str; 4] =
-    ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "SQS_DLQ_URL", "S3_BUCKET"];
+/// The setting that says whether requests need an API key.
+const AUTHENTICATION: &str = "AUTHENTICATION";
+/// Its value for a relay that lets everybody do everything.
+const OFF: &str = "off";
 
 /// What a stack is started with.
 pub struct StackOptions {
@@ -49,6 +51,8 @@ pub struct Stack {
     address: SocketAddr,
     environment_file: PathBuf,
     template_origin: String,
+    api_key: Option<ApiKey>,
+    asks_for_keys: bool,
     gateway: Gateway,
     receiver: Receiver,
     mappings: Vec<EventSourceMapping>,
@@ -72,33 +76,26 @@ impl Stack {
         let receiver_listener = open("receiver", options.receiver_port, "--receiver-port").await?;
         let address = address_of(&gateway_listener, "relay")?;
         let receiver_address = address_of(&receiver_listener, "receiver")?;
-        let listeners = Listeners {
-            dynamodb: loopback("dynamodb").await?,
-            sqs: loopback("sqs").await?,
-            s3: loopback("s3").await?,
-        };
+        let listeners = Listeners::open().await?;
         let sqs_address = address_of(&listeners.sqs, "sqs")?;
         let here = surroundings(&format!("http://{sqs_address}"));
         let description = template.describe(&here, &parameters)?;
         let routes = Routes::new(&description.routes)?;
         let recorder = Recorder::default();
         let services = Services::start(&data_folder, listeners, &description, &recorder).await?;
-        let endpoints = Endpoints {
-            dynamodb: services.dynamodb.url(),
-            sqs: services.sqs.url(),
-            s3: services.s3.url(),
-            receiver: receiver_address.to_string(),
-        };
+        let endpoints = services.endpoints(receiver_address);
         let receiver = Receiver::start(receiver_listener)
             .map_err(|source| StackError::Loopback { what: "receiver", source })?;
+        let api_key = ready_key::provide(&data_folder, &description, &services, &endpoints).await?;
+        let asks_for_keys = asks_for_keys(&description, &hosting);
         let reached = match hosting.detour.take() {
             Some(detour) => detour(&endpoints)
                 .map_err(|source| StackError::Loopback { what: "the detour", source })?,
             None => endpoints.clone(),
         };
         let functions = functions::start(&description, &reached, &hosting).await?;
-        let variables = operator_variables(&description, &endpoints, address);
-        let environment_file = write_environment_file(&data_folder, &variables)?;
+        let variables = operator::variables(&description, &endpoints, address, api_key.as_ref());
+        let environment_file = operator::write_environment_file(&data_folder, &variables)?;
         let mappings = start_mappings(&description, &reached, &functions).await?;
         let schedules = schedules::start(&description, &functions)?;
         let gateway = Gateway::start(GatewayOptions {
@@ -114,6 +111,8 @@ impl Stack {
             address,
             environment_file,
             template_origin: options.template_origin,
+            api_key,
+            asks_for_keys,
             gateway,
             receiver,
             mappings,
@@ -148,6 +147,18 @@ impl Stack {
         &self.environment_file
     }
 
+    /// The ready-made API key, for its holder's eyes only; none where the template has no table for keys.
+    #[must_use]
+    pub fn api_key(&self) -> Option<String> {
+        self.api_key.as_ref().map(ApiKey::reveal)
+    }
+
+    /// Whether requests need an API key.
+    #[must_use]
+    pub fn asks_for_keys(&self) -> bool {
+        self.asks_for_keys
+    }
+
     /// Where the template came from.
     #[must_use]
     pub fn template_origin(&self) -> &str {
@@ -175,12 +186,15 @@ async fn open(
     services::bind(port).await.map_err(failed)
 }
 
-async fn loopback(what: &'static str) -> Result<TcpListener, StackError> {
-    services::bind(0).await.map_err(|source| StackError::Loopback { what, source })
-}
-
 fn address_of(listener: &TcpListener, what: &'static str) -> Result<SocketAddr, StackError> {
     listener.local_addr().map_err(|source| StackError::Loopback { what, source })
+}
+
+/// Whether the functions will ask for API keys, from what they will be told.
+fn asks_for_keys(description: &Description, hosting: &Hosting) -> bool {
+    let told = description.functions.iter().find_map(|one| one.environment.get(AUTHENTICATION));
+    let Some(of_template) = told else { return true };
+    hosting.settings.get(AUTHENTICATION).unwrap_or(of_template) != OFF
 }
 
 async fn start_mappings(
@@ -212,50 +226,4 @@ async fn start_mappings(
         mappings.push(mapping);
     }
     Ok(mappings)
-}
-
-/// Writes the file to source; where it is.
-fn write_environment_file(
-    folder: &DataFolder,
-    variables: &BTreeMap<&'static str, String>,
-) -> Result<PathBuf, StackError> {
-    let path = folder.join("env");
-    environment_file::write(&path, variables)
-        .map_err(|source| StackError::DataFolder { folder: path.clone(), source })?;
-    Ok(path)
-}
-
-/// What a person's AWS CLI and SDKs need.
-fn operator_variables(
-    description: &Description,
-    endpoints: &Endpoints,
-    address: SocketAddr,
-) -> BTreeMap<&'static str, String> {
-    let mut variables = BTreeMap::from([
-        ("AWS_ACCESS_KEY_ID", OPERATOR_ACCESS_KEY_ID.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_DEFAULT_REGION", REGION.to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
-        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
-        ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ("RELAY_URL", format!("http://{address}")),
-        ("RELAY_RECEIVER_URL", format!("http://{}", endpoints.receiver)),
-    ]);
-    for name in RESOURCE_VARIABLES {
-        let value =
-            description.functions.iter().find_map(|function| function.environment.get(name));
-        variables.extend(value.map(|value| (name, value.clone())));
-    }
-    // The one pair of queues between which a redrive moves messages.
-    let arns = description.event_sources.iter().find_map(|source| {
-        let queue = description.queues.iter().find(|queue| queue.arn == source.queue_arn)?;
-        Some((queue.arn.clone(), queue.redrive.as_ref()?.dead_letter_queue_arn.clone()))
-    });
-    if let Some((delivery, dead_letter)) = arns {
-        variables.insert("DELIVERY_QUEUE_ARN", delivery);
-        variables.insert("DEAD_LETTER_QUEUE_ARN", dead_letter);
-    }
-    variables
 }

@@ -7,15 +7,22 @@ use super::Stack;
 pub fn banner(stack: &Stack) -> String {
     let relay = stack.url();
     let receiver = stack.receiver_url();
+    let key = stack.api_key().filter(|_| stack.asks_for_keys());
+    let authorization =
+        key.as_ref().map(|key| format!(" -H 'authorization: Bearer {key}'")).unwrap_or_default();
+    let asked = key.as_deref().unwrap_or(
+        "AUTHENTICATION is off: nobody is asked for a key, and everybody may do everything",
+    );
     let post = |id: &str, path: &str| {
         format!(
-            "curl -sS {relay}/message -H 'content-type: application/json' -d '{{\"messageId\":\"{id}\",\"senderId\":\"demo\",\"targetUrl\":\"{receiver}/demo/{path}\",\"body\":{{\"hello\":\"world\"}}}}'"
+            "curl -sS {relay}/message{authorization} -H 'content-type: application/json' -d '{{\"messageId\":\"{id}\",\"senderId\":\"demo\",\"targetUrl\":\"{receiver}/demo/{path}\",\"body\":{{\"hello\":\"world\"}}}}'"
         )
     };
     format!(
         "
   relay      {relay}        POST /message, GET /v1/messages/{{id}}, GET /health
   receiver   {receiver}        /demo/ok  /demo/status/503  /demo/slow/30s  /demo/flaky/2  /demo/received
+  key        {asked}
   aws        . {environment}        then use the AWS CLI on the local table, queues and bucket
   template   {template}
 

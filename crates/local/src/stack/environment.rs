@@ -27,6 +27,8 @@ pub struct Endpoints {
     pub sqs: String,
     /// The bucket.
     pub s3: String,
+    /// The secrets.
+    pub secrets_manager: String,
     /// `127.0.0.1:<port>` of the demo receiver.
     pub receiver: String,
 }
@@ -41,7 +43,7 @@ pub(super) fn of_function(
     let mut variables = template.clone();
     // Settings without a default name resources, and those are the stack's own: a queue URL from outside
     // is most likely left over from a file sourced in an earlier run, whose ports are gone.
-    // And a function gets to know only what the template lets it know: secrets are not for both.
+    // And a function gets to know only what the template lets it know.
     for setting in relay_core::settings::ALL.iter().filter(|setting| setting.default.is_some()) {
         if let Some(value) = variables.get_mut(setting.name)
             && let Some(given) = outer(setting.name)
@@ -62,7 +64,7 @@ pub(super) fn of_function(
 }
 
 /// What the AWS SDKs read, so that they speak to the local services and look nowhere else for keys.
-fn sdk_variables(access_key_id: &str, endpoints: &Endpoints) -> [(&'static str, String); 10] {
+fn sdk_variables(access_key_id: &str, endpoints: &Endpoints) -> [(&'static str, String); 11] {
     [
         ("AWS_ACCESS_KEY_ID", access_key_id.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
@@ -71,6 +73,7 @@ fn sdk_variables(access_key_id: &str, endpoints: &Endpoints) -> [(&'static str, 
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
         ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoints.secrets_manager.clone()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
@@ -91,6 +94,7 @@ mod tests {
             dynamodb: "http://127.0.0.1:1".to_owned(),
             sqs: "http://127.0.0.1:2".to_owned(),
             s3: "http://127.0.0.1:3".to_owned(),
+            secrets_manager: "http://127.0.0.1:5".to_owned(),
             receiver: "127.0.0.1:4".to_owned(),
         };
         of_function(&template, "worker", &endpoints, &|name| {
@@ -112,11 +116,11 @@ mod tests {
 
     #[test]
     fn a_function_is_told_only_what_the_template_tells_it() {
-        let outer = [("SIGNING_SECRETS", "shop=whsec_x"), ("DESTINATION_ALLOW", "10.0.0.0/8")];
-        let told = variables(&[("SIGNING_SECRETS", "")], &outer);
-        assert_eq!(told["SIGNING_SECRETS"], "shop=whsec_x");
+        let outer = [("AUTHENTICATION", "off"), ("DESTINATION_ALLOW", "10.0.0.0/8")];
+        let told = variables(&[("AUTHENTICATION", "keys")], &outer);
+        assert_eq!(told["AUTHENTICATION"], "off");
         assert!(!told.contains_key(DESTINATION_ALLOW));
-        assert!(!variables(&[], &outer).contains_key("SIGNING_SECRETS"));
+        assert!(!variables(&[], &outer).contains_key("AUTHENTICATION"));
     }
 
     #[test]

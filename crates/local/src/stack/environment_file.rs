@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Writes the file whole or not at all: a shell may read it at any moment.
+use crate::private_file;
+
+/// Writes the file whole or not at all: a shell may read it at any moment. It holds a key.
 pub(super) fn write(path: &Path, variables: &BTreeMap<&str, String>) -> std::io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, text(variables))?;
-    std::fs::rename(&unfinished, path)
+    private_file::write(path, &text(variables))
 }
 
 fn text(variables: &BTreeMap<&str, String>) -> String {

@@ -3,11 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use relay_core::access::MalformedMasters;
+use relay_core::ports::PortError;
+
 use crate::event_source::MappingError;
 use crate::gateway::BadRoute;
 use crate::lambda::StartError;
 use crate::services::dynamodb::DynamoDbError;
 use crate::services::s3::S3Error;
+use crate::services::secrets_manager::SecretsError;
 use crate::sqs::SqsError;
 use crate::template::TemplateError;
 
@@ -79,6 +83,29 @@ pub enum StackError {
     /// The object service failed.
     #[error(transparent)]
     S3(#[from] S3Error),
+    /// The secrets service failed.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The file of the ready-made key holds none.
+    #[error("{file} holds no API key; remove it, and a new one is made")]
+    KeyFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The master secret that an earlier run drew, or that was put in its place, is none.
+    #[error("the master secret {id} cannot be used")]
+    MasterSecret {
+        /// Its ARN.
+        id: String,
+        /// Why.
+        source: MalformedMasters,
+    },
+    /// The ready-made key cannot be written to the table.
+    #[error("the ready-made API key cannot be written to the table")]
+    KeyRecord(#[source] PortError),
+    /// Somebody else wrote a key of that id at the same moment.
+    #[error("the table changed while the ready-made API key was written")]
+    KeyTaken,
     /// The queue service failed.
     #[error("sqs: {0}")]
     Sqs(String),

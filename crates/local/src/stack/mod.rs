@@ -11,6 +11,8 @@ mod environment_file;
 mod error;
 mod functions;
 mod hosting;
+mod operator;
+mod ready_key;
 mod resources;
 mod schedules;
 

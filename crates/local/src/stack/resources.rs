@@ -1,21 +1,44 @@
 //! Starts the services and makes in them what the template describes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
+use super::environment::Endpoints;
 use super::{ACCOUNT_ID, DataFolder, REGION, StackError};
+use crate::services;
 use crate::services::dynamodb::{DynamoDbError, DynamoDbOptions, DynamoDbServer, TableDescription};
 use crate::services::record::Recorder;
 use crate::services::s3::{S3Options, S3Server};
+use crate::services::secrets_manager::{
+    SecretSpecification, SecretsManagerOptions, SecretsManagerServer,
+};
 use crate::sqs::{SqsOptions, SqsServer, system_clock};
 use crate::template::Description;
-use crate::template::description::{Queue, Table};
+use crate::template::description::{Queue, Secret, Table};
 
 /// Loopback listeners of the services, opened before anything starts so that queue URLs are known.
 pub(super) struct Listeners {
     pub(super) dynamodb: TcpListener,
     pub(super) sqs: TcpListener,
     pub(super) s3: TcpListener,
+    pub(super) secrets_manager: TcpListener,
+}
+
+impl Listeners {
+    /// Opens one for each service.
+    pub(super) async fn open() -> Result<Self, StackError> {
+        Ok(Self {
+            dynamodb: loopback("dynamodb").await?,
+            sqs: loopback("sqs").await?,
+            s3: loopback("s3").await?,
+            secrets_manager: loopback("secrets manager").await?,
+        })
+    }
+}
+
+async fn loopback(what: &'static str) -> Result<TcpListener, StackError> {
+    services::bind(0).await.map_err(|source| StackError::Loopback { what, source })
 }
 
 /// The running services.
@@ -23,6 +46,9 @@ pub(super) struct Services {
     pub(super) dynamodb: DynamoDbServer,
     pub(super) sqs: SqsServer,
     pub(super) s3: S3Server,
+    pub(super) secrets_manager: SecretsManagerServer,
+    /// The text of each secret by its ARN.
+    secrets: BTreeMap<String, String>,
 }
 
 impl Services {
@@ -62,9 +88,36 @@ impl Services {
             recorder: recorder.clone(),
         })
         .await?;
-        let services = Self { dynamodb, sqs, s3 };
+        let secrets_manager = SecretsManagerServer::start(SecretsManagerOptions {
+            listener: listeners.secrets_manager,
+            folder: folder.join("secrets"),
+            recorder: recorder.clone(),
+        })
+        .await?;
+        let mut secrets = BTreeMap::new();
+        for secret in &description.secrets {
+            let text = secrets_manager.create_secret(&secret_specification(secret))?;
+            secrets.insert(secret.arn.clone(), text);
+        }
+        let services = Self { dynamodb, sqs, s3, secrets_manager, secrets };
         services.make(description).await?;
         Ok(services)
+    }
+
+    /// Where they are, and the demo receiver.
+    pub(super) fn endpoints(&self, receiver: SocketAddr) -> Endpoints {
+        Endpoints {
+            dynamodb: self.dynamodb.url(),
+            sqs: self.sqs.url(),
+            s3: self.s3.url(),
+            secrets_manager: self.secrets_manager.url(),
+            receiver: receiver.to_string(),
+        }
+    }
+
+    /// The text of the secret with this ARN, which is for nobody to see.
+    pub(super) fn secret(&self, arn: &str) -> Option<&str> {
+        self.secrets.get(arn).map(String::as_str)
     }
 
     async fn make(&self, description: &Description) -> Result<(), StackError> {
@@ -96,6 +149,7 @@ impl Services {
 
     /// Ends the services. All of them keep what they hold on disk.
     pub(super) async fn stop(self) {
+        self.secrets_manager.shutdown().await;
         self.s3.shutdown().await;
         self.sqs.shutdown().await;
         self.dynamodb.shutdown().await;
@@ -112,6 +166,16 @@ fn table_description(table: &Table) -> Result<TableDescription, StackError> {
         table: table.logical_id.clone(),
         reason: error.to_string(),
     })
+}
+
+fn secret_specification(secret: &Secret) -> SecretSpecification {
+    SecretSpecification {
+        name: secret.name.clone(),
+        arn: secret.arn.clone(),
+        template: secret.template.clone(),
+        key: secret.key.clone(),
+        characters: secret.characters,
+    }
 }
 
 fn queue_attributes(queue: &Queue) -> BTreeMap<String, String> {

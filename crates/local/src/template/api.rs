@@ -1,6 +1,6 @@
 //! Reads `AWS::Serverless::HttpApi`: CORS and the authorizer that routes have by default.
 //!
-//! Authorizers are not simulated: the local gateway listens on loopback only and asks for no signature.
+//! Authorizers and throttling are not simulated: the functions ask for API keys and set limits themselves.
 
 use super::description::Cors;
 use super::properties::Properties;

@@ -24,6 +24,8 @@ pub struct Description {
     pub tables: Vec<Table>,
     /// S3 buckets.
     pub buckets: Vec<Bucket>,
+    /// Secrets of Secrets Manager.
+    pub secrets: Vec<Secret>,
     /// IAM roles. They are not enforced; a test compares them with the calls that were recorded.
     pub roles: Vec<Role>,
 }
@@ -191,6 +193,23 @@ pub struct Expiration {
     pub prefix: String,
     /// Age at which they go.
     pub days: u32,
+}
+
+/// A secret that is drawn once and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Name of the secret.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The JSON object that the drawn text is put into.
+    pub template: serde_json::Map<String, serde_json::Value>,
+    /// Under which key.
+    pub key: String,
+    /// How many letters and digits are drawn.
+    pub characters: usize,
 }
 
 /// An IAM role: what it allows.

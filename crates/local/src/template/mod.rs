@@ -16,6 +16,7 @@ mod properties;
 mod resources;
 mod role;
 mod schedule;
+mod secret;
 mod storage;
 mod substitute;
 #[cfg(test)]

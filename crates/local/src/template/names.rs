@@ -10,6 +10,9 @@ use super::Surroundings;
 use super::evaluate::References;
 use super::parameters::Parameters;
 
+/// What Secrets Manager puts behind a name in an ARN: six characters, random ones there.
+const SECRET_SUFFIX: &str = "-local1";
+
 /// The kinds of resources that may be referred to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -19,6 +22,7 @@ pub(super) enum Kind {
     LogGroup,
     Queue,
     Role,
+    Secret,
     Table,
 }
 
@@ -32,6 +36,7 @@ impl Kind {
             "AWS::Logs::LogGroup" => Some(Self::LogGroup),
             "AWS::SQS::Queue" => Some(Self::Queue),
             "AWS::IAM::Role" => Some(Self::Role),
+            "AWS::SecretsManager::Secret" => Some(Self::Secret),
             "AWS::DynamoDB::Table" => Some(Self::Table),
             _ => None,
         }
@@ -46,6 +51,7 @@ impl Kind {
             Self::LogGroup => "LogGroupName",
             Self::Queue => "QueueName",
             Self::Role => "RoleName",
+            Self::Secret => "Name",
             Self::Table => "TableName",
         }
     }
@@ -72,7 +78,7 @@ impl<'a> Names<'a> {
                 Kind::Bucket => format!("{stack}-{}", logical_id.to_lowercase()),
                 Kind::Api => "local".to_owned(),
                 Kind::LogGroup => format!("/{stack}/{logical_id}"),
-                Kind::Function | Kind::Queue | Kind::Role | Kind::Table => {
+                Kind::Function | Kind::Queue | Kind::Role | Kind::Secret | Kind::Table => {
                     format!("{stack}-{logical_id}")
                 }
             }
@@ -91,6 +97,9 @@ impl<'a> Names<'a> {
             Kind::LogGroup => format!("arn:aws:logs:{region}:{account_id}:log-group:{name}:*"),
             Kind::Queue => format!("arn:aws:sqs:{region}:{account_id}:{name}"),
             Kind::Role => format!("arn:aws:iam::{account_id}:role/{name}"),
+            Kind::Secret => {
+                format!("arn:aws:secretsmanager:{region}:{account_id}:secret:{name}{SECRET_SUFFIX}")
+            }
             Kind::Table => format!("arn:aws:dynamodb:{region}:{account_id}:table/{name}"),
         }
     }
@@ -141,6 +150,7 @@ impl References for Names<'_> {
         }
         match self.resources.get(name) {
             Some((Kind::Queue, queue)) => Ok(Json::String(self.queue_url(queue))),
+            Some((Kind::Secret, secret)) => Ok(Json::String(self.arn(Kind::Secret, secret))),
             Some((_, name)) => Ok(Json::String(name.clone())),
             None => Err(format!("refers to {name}, which the local stack does not know")),
         }
@@ -149,7 +159,9 @@ impl References for Names<'_> {
     fn attribute(&self, resource: &str, attribute: &str) -> Result<Json, String> {
         let known = self.resources.get(resource);
         let value = match (known, attribute) {
-            (Some((kind, name)), "Arn") => self.arn(*kind, name),
+            // A secret's ARN is what `!Ref` says; CloudFormation knows it by no attribute of that name.
+            (Some((Kind::Secret, name)), "Id") => self.arn(Kind::Secret, name),
+            (Some((kind, name)), "Arn") if *kind != Kind::Secret => self.arn(*kind, name),
             (Some((Kind::Queue, name)), "QueueName") => name.clone(),
             (Some((Kind::Queue, name)), "QueueUrl") => self.queue_url(name),
             (Some(_), _) => {

@@ -10,7 +10,7 @@ use super::mistake::Mistakes;
 use super::names::{Kind, Names};
 use super::parameters::Parameters;
 use super::properties::Properties;
-use super::{Surroundings, api, function, globals, role, storage};
+use super::{Surroundings, api, function, globals, role, secret, storage};
 
 /// Resource types that change nothing on one machine: nobody but the relay itself reaches its queues
 /// and buckets here, and logs go to the terminal.
@@ -169,6 +169,9 @@ fn read_one(
             description.queues.push(storage::read_queue(logical_id, properties, names));
         }
         Some(Kind::Role) => description.roles.push(role::read(logical_id, properties)),
+        Some(Kind::Secret) => {
+            description.secrets.push(secret::read(logical_id, properties, names));
+        }
         Some(Kind::Table) => {
             description.tables.push(storage::read_table(logical_id, properties, names));
         }
