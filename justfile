@@ -18,7 +18,11 @@ chaos *arguments="run":
 
 # the whole relay in simulated worlds, as many as asked for (docs/SIMULATION.md)
 sim seeds="2000":
-    SIM_SEEDS={{ seeds }} cargo test -p relay-tests --test simulation random_worlds -- --nocapture
+    SIM_SEEDS={{ seeds }} cargo test \
+        --config profile.dev.package.relay-core.opt-level=2 --config profile.dev.package.relay-testkit.opt-level=2 \
+        --config profile.dev.package.relay-ingest.opt-level=2 --config profile.dev.package.relay-worker.opt-level=2 \
+        --config profile.dev.package.relay-operate.opt-level=2 --config profile.dev.package.relay-tests.opt-level=2 \
+        -p relay-tests --test simulation random_worlds -- --nocapture
 
 # breaks the code on purpose, one way after the other; the simulation has to notice each (docs/SIMULATION.md)
 mutants *arguments:
@@ -27,6 +31,10 @@ mutants *arguments:
 # every check a change has to pass; `just ci fmt arrows` runs only these
 ci *steps:
     .ci/run {{ steps }}
+
+# what each deployed function is made of, as CycloneDX lists in target/sbom (needs cargo-cyclonedx)
+sbom:
+    scripts/sbom
 
 # what the compiler and the style checks say
 lint:

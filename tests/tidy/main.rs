@@ -7,6 +7,7 @@
 mod documents;
 mod failures;
 mod manifests;
+mod security;
 mod settings;
 mod sources;
 

@@ -1,30 +1,84 @@
-//! The relay's HTTP API, as far as the commands use it. Requests are not signed.
+//! The relay's HTTP API, as far as the commands use it. Requests bring an API key and are not signed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use relay_core::access::ApiKey;
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::Value;
 
-use crate::Failure;
+use crate::{Failure, environment_file};
 
 /// How long a call of the API may take. A deployed relay's gateway gives up after 30 s, and its answer
 /// says more than a timeout here.
 const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// The status of a gateway that refuses a request before the relay sees it.
+const UNAUTHENTICATED: u16 = 401;
 const FORBIDDEN: u16 = 403;
 
-/// Where the relay is.
-#[derive(Args)]
+const URL: &str = "RELAY_URL";
+const KEY: &str = "RELAY_API_KEY";
+/// Where `cargo run` is by default.
+const URL_DEFAULT: &str = "http://127.0.0.1:3000";
+
+/// Where to find what was not given.
+const NO_KEY: &str = "no API key was given: set RELAY_API_KEY, or give --env-file .relay/env for the relay on this \
+                      machine; `relay keys create` makes one for a deployed relay";
+const BAD_KEY: &str = "the relay does not take this API key: it may be another relay's, revoked, expired, replaced, or \
+                       not allowed from this address, or it has to sign its requests, which this command does not do";
+const WEAK_KEY: &str = "the API key is good, but not for this: it lacks the scope, or the sender";
+
+/// Where the relay is, and the key to it.
+#[derive(Args, Default)]
+pub(crate) struct ApiArguments {
+    /// The relay's URL; RELAY_URL of the file or the environment if absent, else http://127.0.0.1:3000.
+    #[arg(long)]
+    relay_url: Option<String>,
+    /// The API key; RELAY_API_KEY of the file or the environment if absent, which others on this machine do not see.
+    #[arg(long)]
+    api_key: Option<String>,
+    /// A file of variables that take the place of the environment: RELAY_URL and RELAY_API_KEY. The relay on one
+    /// machine writes .relay/env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+impl ApiArguments {
+    /// The API that is meant.
+    pub(crate) fn api(self) -> Result<Api, Failure> {
+        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
+        let outer = |name: &str| std::env::var(name).ok();
+        Api::of(self.relay_url, self.api_key, file.as_ref(), &outer)
+    }
+}
+
+/// A relay's API.
 pub(crate) struct Api {
-    /// The relay's URL.
-    #[arg(long, env = "RELAY_URL", default_value = "http://127.0.0.1:3000")]
     relay_url: String,
+    key: Option<ApiKey>,
 }
 
 impl Api {
+    fn of(
+        url: Option<String>,
+        key: Option<String>,
+        file: Option<&BTreeMap<String, String>>,
+        outer: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
+        let lookup = |name: &str| match file {
+            Some(file) => file.get(name).cloned(),
+            None => outer(name),
+        };
+        let named = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let relay_url = url.or_else(|| named(URL)).unwrap_or_else(|| URL_DEFAULT.to_owned());
+        let parse = |text: String| ApiKey::parse(text.trim()).ok_or_else(no_key);
+        let key = key.or_else(|| named(KEY)).map(parse).transpose()?;
+        Ok(Self { relay_url, key })
+    }
+
     /// The URL of a path of the API.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.relay_url.trim_end_matches('/'))
@@ -43,16 +97,33 @@ impl Api {
 
     fn call(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
         let url = self.url(path);
-        Ok(client(&url, &self.relay_url)?.request(method, url).timeout(CALL_TIMEOUT))
+        let request = client(&url, &self.relay_url)?.request(method, url).timeout(CALL_TIMEOUT);
+        Ok(match &self.key {
+            Some(key) => request.bearer_auth(key.reveal()),
+            None => request,
+        })
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let (status, text) = exchange(&self.relay_url, request).await?;
-        if status == FORBIDDEN {
-            return Err(Failure::Forbidden { answer: text });
+        match (status, &self.key) {
+            (UNAUTHENTICATED, None) => {
+                Err(Failure::NotLetIn { status, answer: text, hint: NO_KEY })
+            }
+            (UNAUTHENTICATED, Some(_)) => {
+                Err(Failure::NotLetIn { status, answer: text, hint: BAD_KEY })
+            }
+            (FORBIDDEN, _) => Err(Failure::NotLetIn { status, answer: text, hint: WEAK_KEY }),
+            (_, _) => success("the relay", status, text),
         }
-        success("the relay", status, text)
     }
+}
+
+/// Whoever mistypes a key is told so without a request, and the key is not repeated.
+fn no_key() -> Failure {
+    let text =
+        "the API key is none (rk_ and 75 characters): it is mistyped, or a part of it is missing";
+    Failure::Usage(text.to_owned())
 }
 
 /// A client for a URL, which errors call `place`. It follows no redirect: a relay has none, and a
@@ -118,10 +189,57 @@ mod tests {
 
     #[test]
     fn a_call_of_the_api_ends() {
-        let api = Api { relay_url: "http://127.0.0.1:3000/".to_owned() };
+        let api = api(Some("http://127.0.0.1:3000/"), None, None).unwrap();
         let request = api.call(Method::GET, "/v1/messages/m").unwrap().build().unwrap();
         assert_eq!(request.timeout(), Some(&CALL_TIMEOUT));
         assert_eq!(request.url().as_str(), "http://127.0.0.1:3000/v1/messages/m");
+    }
+
+    fn api(
+        url: Option<&str>,
+        key: Option<&str>,
+        file: Option<&[(&str, &str)]>,
+    ) -> Result<Api, Failure> {
+        let file: Option<BTreeMap<String, String>> =
+            file.map(|all| all.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect());
+        let outer = |name: &str| match name {
+            KEY => Some(key_of(1)),
+            URL => Some("http://outer".to_owned()),
+            _ => None,
+        };
+        Api::of(url.map(str::to_owned), key.map(str::to_owned), file.as_ref(), &outer)
+    }
+
+    fn key_of(seed: u8) -> String {
+        ApiKey::draw([seed; 16], [[seed; 16]; 2]).reveal()
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_takes_the_place_of_the_environment() {
+        let told = |api: Result<Api, Failure>| {
+            let api = api.ok().unwrap();
+            (api.relay_url, api.key.map(|key| key.reveal()))
+        };
+        let outer = ("http://outer".to_owned(), Some(key_of(1)));
+        assert_eq!(told(api(None, None, None)), outer);
+        assert_eq!(told(api(None, None, Some(&[]))), (URL_DEFAULT.to_owned(), None));
+        let file: &[(&str, &str)] = &[(URL, "http://file"), (KEY, &key_of(2))];
+        let of_file = ("http://file".to_owned(), Some(key_of(2)));
+        assert_eq!(told(api(None, None, Some(file))), of_file);
+        let given = ("http://given".to_owned(), Some(key_of(3)));
+        assert_eq!(told(api(Some("http://given"), Some(&key_of(3)), Some(file))), given);
+    }
+
+    #[test]
+    fn the_key_goes_along_and_a_mistyped_one_is_not_repeated() {
+        let request = api(None, None, None).unwrap().call(Method::GET, "/v1/uploads").unwrap();
+        let request = request.build().unwrap();
+        let header = &request.headers()["authorization"];
+        assert_eq!(header.to_str().unwrap(), format!("Bearer {}", key_of(1)));
+        assert!(header.is_sensitive(), "{header:?}");
+        let mistyped = key_of(1).replace('a', "b");
+        let failure = api(None, Some(&mistyped), None).err().unwrap().to_string();
+        assert!(failure.contains("mistyped") && !failure.contains(&mistyped), "{failure}");
     }
 
     #[test]

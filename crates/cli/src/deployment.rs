@@ -8,17 +8,25 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
 use clap::Args;
-use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, SqsQueue, SystemAmbient};
-use relay_core::ports::{Ledger, Store};
+use relay_aws::{
+    Clients, DynamoKeys, DynamoLedger, DynamoStore, Endpoints, SecretsManagerVault, SqsQueue,
+    SystemAmbient,
+};
+use relay_core::access::{MasterId, MasterSecrets};
+use relay_core::ports::{PortError, Store, Vault};
 use relay_core::settings::IngestSettings;
-use relay_operate::{DeadLetters, Recover, SetGoing};
+use relay_operate::{DeadLetters, Recover, SetGoing, Stop};
 
 use crate::Failure;
 use crate::environment_file;
-use crate::interrupt::{Stop, Stoppable};
 
 /// The settings that say where the relay is. The bucket is not used: bodies stay where they are.
-const SETTINGS: [&str; 4] = ["DYNAMODB_TABLE", "SQS_QUEUE_URL", "S3_BUCKET", "FAIRNESS_KEY"];
+const SETTINGS: [&str; 4] = [TABLE, "SQS_QUEUE_URL", "S3_BUCKET", "FAIRNESS_KEY"];
+const TABLE: &str = "DYNAMODB_TABLE";
+const MASTER_SECRET: &str = "MASTER_SECRET_ID";
+/// Where to find what is missing.
+const HINT: &str = "hint: --env-file .relay/env names the relay on this machine; docs/CLI.md says how to name a \
+                    deployed one";
 
 /// Which relay is meant.
 #[derive(Args)]
@@ -41,31 +49,83 @@ pub(crate) struct Operator {
     pub(crate) going: SetGoing,
 }
 
+/// Where API keys are, and what their signing secrets are derived from.
+pub(crate) struct KeyStore {
+    /// The keys.
+    pub(crate) keys: DynamoKeys,
+    vault: Option<SecretsManagerVault>,
+}
+
+/// What is known of the master secrets.
+pub(crate) enum Masters {
+    /// Nobody says where they are.
+    Unnamed,
+    /// They cannot be read.
+    Unreadable(PortError),
+    /// These are they.
+    Read(MasterSecrets),
+}
+
+impl Masters {
+    /// The one that new secrets are derived from.
+    pub(crate) fn current(&self) -> Option<MasterId> {
+        match self {
+            Self::Read(masters) => Some(masters.current().clone()),
+            Self::Unnamed | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl KeyStore {
+    /// Reads the master secrets.
+    pub(crate) async fn masters(&self) -> Masters {
+        match &self.vault {
+            None => Masters::Unnamed,
+            Some(vault) => {
+                vault.masters(None).await.map_or_else(Masters::Unreadable, Masters::Read)
+            }
+        }
+    }
+}
+
 impl Operator {
     /// The dead letters.
     pub(crate) fn dead_letters(&self) -> DeadLetters {
-        DeadLetters { ledger: self.all_records(), going: self.going.clone() }
+        let (ledger, going) = (Arc::new(self.ledger.clone()), self.going.clone());
+        DeadLetters { ledger, going, stop: self.stop.clone() }
     }
 
     /// The same for somebody who wants to see a few.
     pub(crate) fn a_few_dead_letters(&self, count: usize) -> DeadLetters {
         let page = u16::try_from(count).unwrap_or(u16::MAX);
         let ledger = Arc::new(self.ledger.clone().with_short_pages(page));
-        DeadLetters { ledger, going: self.going.clone() }
+        DeadLetters { ledger, going: self.going.clone(), stop: self.stop.clone() }
     }
 
     /// The messages whose queue item may be lost.
     pub(crate) fn recover(&self) -> Recover {
-        Recover { ledger: self.all_records(), going: self.going.clone() }
-    }
-
-    fn all_records(&self) -> Arc<dyn Ledger> {
-        Arc::new(Stoppable { port: self.ledger.clone(), stop: self.stop.clone() })
+        let (ledger, going) = (Arc::new(self.ledger.clone()), self.going.clone());
+        Recover { ledger, going, stop: self.stop.clone() }
     }
 }
 
 impl Deployment {
-    /// Builds the adapters, which find nothing any more once `stop` was asked for. Calls nothing.
+    /// Builds the adapters of the commands on keys. Calls nothing.
+    pub(crate) async fn key_store(&self) -> Result<KeyStore, Failure> {
+        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
+        let lookup = |name: &str| match &file {
+            Some(file) => file.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        let named = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let table =
+            named(TABLE).ok_or_else(|| Failure::Usage(format!("{TABLE} is not set\n{HINT}")))?;
+        let clients = clients(file.as_ref(), &lookup).await;
+        let vault = named(MASTER_SECRET).map(|id| SecretsManagerVault::new(&clients, id));
+        Ok(KeyStore { keys: DynamoKeys::new(&clients, table), vault })
+    }
+
+    /// Builds the adapters. Work on many messages begins nothing more once `stop` was asked for. Calls nothing.
     pub(crate) async fn connect(&self, stop: &Stop) -> Result<Operator, Failure> {
         let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
         let lookup = |name: &str| match &file {
@@ -75,8 +135,7 @@ impl Deployment {
         let settings = settings(&lookup)?;
         let clients = clients(file.as_ref(), &lookup).await;
         let table = settings.table.as_str();
-        let port = DynamoStore::new(&clients, table);
-        let store = Arc::new(Stoppable { port, stop: stop.clone() });
+        let store = Arc::new(DynamoStore::new(&clients, table));
         let ledger = DynamoLedger::new(&clients, table);
         let queue_url = settings.queue_url.as_str();
         let queue = Arc::new(SqsQueue::new(&clients, queue_url, None, settings.fairness));
@@ -89,12 +148,12 @@ impl Deployment {
 /// The ingest function's settings as far as they matter here: what is sent must look as if it came from
 /// there.
 fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<IngestSettings, Failure> {
-    let of_place = |name: &str| SETTINGS.contains(&name).then(|| lookup(name)).flatten();
-    IngestSettings::read(&of_place).map_err(|errors| {
-        let hint = "--env-file .relay/env names the relay on this machine; docs/CLI.md says how to name \
-                    a deployed one";
-        Failure::Usage(format!("{errors}\nhint: {hint}"))
-    })
+    let of_place = |name: &str| match name {
+        // Nothing is signed here, so it need not be known.
+        MASTER_SECRET => Some("unused".to_owned()),
+        _ => SETTINGS.contains(&name).then(|| lookup(name)).flatten(),
+    };
+    IngestSettings::read(&of_place).map_err(|errors| Failure::Usage(format!("{errors}\n{HINT}")))
 }
 
 /// Clients with what the file says about keys, region and endpoints; what it leaves out the SDK finds.

@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::api::Api;
+use crate::api::ApiArguments;
 use crate::terminal::{indented, line, printable};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    api: Api,
+    api: ApiArguments,
     /// The host, with :port unless it is the scheme's own; or a URL, of which scheme, host and port count.
     host: String,
     /// Print the answer as JSON.
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let answer = arguments.api.get(&path(&arguments.host)).await?;
+    let answer = arguments.api.api()?.get(&path(&arguments.host)).await?;
     if arguments.json {
         line(&indented(&answer));
     } else {

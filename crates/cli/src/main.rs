@@ -11,6 +11,7 @@ mod document;
 mod environment_file;
 mod filter;
 mod interrupt;
+mod keys;
 mod recover;
 mod send;
 mod show;
@@ -38,10 +39,10 @@ const INTERRUPTED: u8 = 130;
     name = "relay",
     version,
     about = "Send, show, explain and bring back messages of the webhook relay",
-    after_help = "`send`, `show` and `destination` do not sign their requests: they speak to a relay on this machine, \
-                  not to a deployed one whose routes want AWS_IAM. For that, sign them with another \
-                  tool, such as curl --aws-sigv4. `dead`, `redrive`, `resend` and `recover` speak to the \
-                  table and the queue, with your AWS keys or with --env-file .relay/env.\n\nExit codes: 0 done, \
+    after_help = "`send`, `show` and `destination` speak to the relay's API and bring an API key: --api-key, \
+                  RELAY_API_KEY, or the one in --env-file .relay/env. They do not sign their requests. `dead`, \
+                  `redrive`, `resend`, `recover` and `keys` speak to the table and the queue, with your AWS keys \
+                  or with --env-file .relay/env.\n\nExit codes: 0 done, \
                   1 not done, 2 wrong usage, 3 refused, 4 some failed (run it again), 130 interrupted."
 )]
 struct Arguments {
@@ -68,6 +69,9 @@ enum Command {
     Redrive(again::RedriveArguments),
     /// Send messages once more that were delivered or given up.
     Resend(again::ResendArguments),
+    /// Make API keys and look after them, with AWS credentials instead of a key.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Send messages to the queue again whose queue item is lost. Reads the whole table. Safe to
     /// interrupt and to repeat.
     Recover(recover::Arguments),
@@ -83,6 +87,7 @@ async fn main() -> ExitCode {
         Command::Dead(command) => dead::run(command).await,
         Command::Redrive(arguments) => again::redrive(arguments).await,
         Command::Resend(arguments) => again::resend(arguments).await,
+        Command::Keys(command) => keys::run(command).await,
         Command::Recover(arguments) => recover::run(arguments).await,
     };
     let code = done.unwrap_or_else(|failure| {
@@ -111,18 +116,18 @@ enum Failure {
     /// The relay, or the store of its uploads, refused.
     #[error("{place} answered {status}\n{answer}")]
     Answered { place: String, status: u16, answer: String },
-    /// What stands before the relay's routes refused: the relay itself never answers with 403.
-    #[error(
-        "the relay answered 403\n{answer}\nhint: this command does not sign its requests; a deployed \
-         relay whose routes want AWS_IAM takes only signed ones (curl --aws-sigv4 makes them)"
-    )]
-    Forbidden { answer: String },
+    /// The relay does not take the key, or not for this.
+    #[error("the relay answered {status}\n{answer}\nhint: {hint}")]
+    NotLetIn { status: u16, answer: String, hint: &'static str },
     /// The host has no randomness.
     #[error("no random numbers: {0}")]
     Randomness(getrandom::Error),
     /// The table or the queue did not answer.
     #[error("{0}")]
     Port(#[from] PortError),
+    /// Others change the same key all the time.
+    #[error("the key changes faster than it can be written; run it again")]
+    Contended,
 }
 
 impl Failure {
@@ -132,8 +137,9 @@ impl Failure {
             Self::Input { .. }
             | Self::Unreachable { .. }
             | Self::Answered { .. }
-            | Self::Forbidden { .. }
+            | Self::NotLetIn { .. }
             | Self::Randomness(_)
+            | Self::Contended
             | Self::Port(_) => ExitCode::FAILURE,
         }
     }

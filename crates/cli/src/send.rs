@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::api::{Api, put};
+use crate::api::{Api, ApiArguments, put};
 use crate::terminal::{indented, line};
 
 /// Requests above this go by upload: 5.5 MiB, measured as Lambda is given them, which is as a JSON
@@ -22,7 +22,7 @@ const REQUEST_ESCAPED_BYTES_MAX: usize = 5_767_168;
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    api: Api,
+    api: ApiArguments,
     /// Where the message goes.
     #[arg(long, required_unless_present = "message")]
     target_url: Option<String>,
@@ -52,18 +52,19 @@ pub(crate) struct Arguments {
     message: Option<PathBuf>,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
+    let api = std::mem::take(&mut arguments.api).api()?;
     let request = match &arguments.message {
         Some(file) => String::from_utf8(read(file)?)
             .map_err(|_| Failure::Usage("the message is not UTF-8".to_owned()))?,
-        None => message_of(&arguments).await?,
+        None => message_of(&api, &arguments).await?,
     };
-    let accepted = arguments.api.post("/v1/messages", request).await?;
+    let accepted = api.post("/v1/messages", request).await?;
     line(&indented(&accepted));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn message_of(arguments: &Arguments) -> Result<String, Failure> {
+async fn message_of(api: &Api, arguments: &Arguments) -> Result<String, Failure> {
     let mut message = serde_json::Map::new();
     let message_id = arguments.message_id.clone().map_or_else(random_id, Ok)?;
     message.insert("messageId".to_owned(), json!(message_id));
@@ -80,7 +81,7 @@ async fn message_of(arguments: &Arguments) -> Result<String, Failure> {
     if let Some(request) = request_with(&Value::Object(message.clone()), &body) {
         return Ok(request);
     }
-    let upload_id = upload(&arguments.api, body).await?;
+    let upload_id = upload(api, body).await?;
     message.insert("payload".to_owned(), json!({ "uploadId": upload_id }));
     Ok(Value::Object(message).to_string())
 }

@@ -6,14 +6,14 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::api::Api;
+use crate::api::ApiArguments;
 use crate::filter::relay_id;
 use crate::terminal::{indented, line, printable};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    api: Api,
+    api: ApiArguments,
     /// The relay's id (msg_…), or the sender's own id together with --sender-id.
     id: String,
     /// Whose message it is, if the id is the sender's own.
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let id = relay_id(&arguments.id, arguments.sender_id.as_deref())?;
     let include = if arguments.body { "?include=body" } else { "" };
-    let message = arguments.api.get(&format!("/v1/messages/{id}{include}")).await?;
+    let message = arguments.api.api()?.get(&format!("/v1/messages/{id}{include}")).await?;
     if arguments.json {
         line(&indented(&message));
     } else {

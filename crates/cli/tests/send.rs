@@ -8,6 +8,11 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+/// A key as one is made, good for no relay at all.
+fn key() -> String {
+    relay_core::access::ApiKey::draw([1; 16], [[2; 16], [3; 16]]).reveal()
+}
+
 /// How long the listener waits for the rest of a request: it is sent in one go.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -18,6 +23,8 @@ fn send(relay: SocketAddr, body: &str) -> Output {
         // Nobody listens on the discard port: whatever goes by this proxy fails.
         .env("http_proxy", "http://127.0.0.1:9")
         .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("RELAY_API_KEY", key())
+        .env_remove("RELAY_URL")
         .env_remove("no_proxy")
         .env_remove("NO_PROXY")
         .stdin(Stdio::piped())
@@ -35,8 +42,8 @@ fn is_whole(request: &str) -> bool {
     body.is_some_and(|body| serde_json::from_str::<serde_json::Value>(body).is_ok())
 }
 
-/// Answers one request, and gives back its body.
-fn relay(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
+/// Answers one request, and gives back its head and body.
+fn relay(answer: &'static str) -> (SocketAddr, thread::JoinHandle<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answered = thread::spawn(move || {
@@ -49,7 +56,8 @@ fn relay(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
             request.push_str(std::str::from_utf8(&part[..read]).unwrap());
         }
         stream.write_all(answer.as_bytes()).unwrap();
-        request.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
     });
     (address, answered)
 }
@@ -60,24 +68,40 @@ fn json_in_a_file_is_sent_as_json_to_its_last_byte_and_past_any_proxy() {
         relay("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
     let output = send(address, "{\"a\":  1}\n");
     assert!(output.status.success(), "{output:?}");
-    let message: serde_json::Value = serde_json::from_str(&answered.join().unwrap()).unwrap();
+    let (head, body) = answered.join().unwrap();
+    assert!(head.contains(&format!("authorization: Bearer {}", key())), "{head}");
+    let message: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(message["body"], "{\"a\":  1}\n");
     assert_eq!(message["bodyEncoding"], "text");
     assert_eq!(message["headers"], serde_json::json!({"Content-Type": "application/json"}));
 }
 
 #[test]
-fn a_403_is_told_with_what_may_be_behind_it() {
-    let (address, answered) =
-        relay("HTTP/1.1 403 Forbidden\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope");
-    let output = send(address, "1");
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let lines: Vec<&str> = told.lines().collect();
-    // Whoever was not reached is not waited for.
-    assert_eq!(lines.get(..2), Some(&["relay: the relay answered 403", "nope"][..]), "{told}");
-    answered.join().unwrap();
-    assert!(lines[2].starts_with("hint: ") && lines[2].contains("AWS_IAM"), "{told}");
+fn who_is_not_let_in_is_told_what_may_be_behind_it_and_no_key() {
+    for (status, answer, hint) in [
+        (
+            "401",
+            "HTTP/1.1 401 Unauthorized\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope",
+            "revoked",
+        ),
+        (
+            "403",
+            "HTTP/1.1 403 Forbidden\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope",
+            "lacks the scope",
+        ),
+    ] {
+        let (address, answered) = relay(answer);
+        let output = send(address, "1");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let lines: Vec<&str> = told.lines().collect();
+        // Whoever was not reached is not waited for.
+        let first = format!("relay: the relay answered {status}");
+        assert_eq!(lines.get(..2), Some(&[first.as_str(), "nope"][..]), "{told}");
+        answered.join().unwrap();
+        assert!(lines[2].starts_with("hint: ") && lines[2].contains(hint), "{told}");
+        assert!(!told.contains(&key()), "{told}");
+    }
 }
 
 #[test]
@@ -92,10 +116,12 @@ fn an_absent_relay_is_told_on_one_line_with_the_cause() {
 }
 
 #[test]
-fn the_help_says_that_requests_are_not_signed() {
+fn the_help_says_where_the_key_comes_from() {
     for flag in ["--help", "-h"] {
         let output = Command::new(env!("CARGO_BIN_EXE_relay")).arg(flag).output().unwrap();
         let told = String::from_utf8(output.stdout).unwrap();
-        assert!(told.contains("do not sign") && told.contains("AWS_IAM"), "{told}");
+        let says =
+            |part: &str| told.split_whitespace().collect::<Vec<_>>().join(" ").contains(part);
+        assert!(says("RELAY_API_KEY") && says("do not sign") && says("--env-file"), "{told}");
     }
 }

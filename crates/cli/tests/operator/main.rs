@@ -9,6 +9,7 @@
 
 mod dead_letters;
 mod function;
+mod keys;
 mod receiver;
 mod recovering;
 mod resending;

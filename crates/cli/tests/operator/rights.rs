@@ -62,6 +62,20 @@ async fn every_command_needs_the_rights_that_are_documented_and_no_others() {
         let said = run(&relay, command, arguments).await;
         assert_eq!(said.code, 0, "{arguments:?} {said:?}");
     }
+    for arguments in [
+        &["keys", "create", "--name", "a", "--sender", "*", "--scope", "send", "--json"][..],
+        &["keys", "list"],
+    ] {
+        let said = run(&relay, "keys", arguments).await;
+        assert_eq!(said.code, 0, "{arguments:?} {said:?}");
+        if let Ok(made) = serde_json::from_str::<serde_json::Value>(&said.out) {
+            for command in ["show", "rotate", "revoke"] {
+                let arguments = ["keys", command, made["id"].as_str().unwrap()];
+                let said = run(&relay, "keys", &arguments).await;
+                assert_eq!(said.code, 0, "{arguments:?} {said:?}");
+            }
+        }
+    }
     relay.receiver.mend();
     relay.all_are(&waiting, "DELIVERED", 0).await;
     relay.all_are(&dead, "DELIVERED", 1).await;
@@ -70,7 +84,7 @@ async fn every_command_needs_the_rights_that_are_documented_and_no_others() {
 
     let documented = documented();
     let calls = relay.calls().await;
-    for command in ["dead", "redrive", "resend", "recover"] {
+    for command in ["dead", "redrive", "resend", "recover", "keys"] {
         let made = calls.get(&command.to_uppercase()).cloned().unwrap_or_default();
         assert_eq!(made, documented[command], "{command}");
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use relay_local::lambda::OutputStyle;
 use relay_local::stack::{DataFolder, Hosting, Stack, StackOptions};
 use relay_local::template::Template;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -64,8 +65,12 @@ impl Relay {
         let folder = tempfile::tempdir().unwrap();
         let receiver = Receiver::start().await;
         let setting = |(name, value): (&str, String)| (name.to_owned(), value);
-        let settings =
-            [("DESTINATION_ALLOW", receiver.address()), ("RETRY_ATTEMPTS_MAX", "1".to_owned())];
+        let settings = [
+            ("DESTINATION_ALLOW", receiver.address()),
+            ("RETRY_ATTEMPTS_MAX", "1".to_owned()),
+            // A key that was revoked is soon known as such.
+            ("AUTHENTICATION_CACHE_SECONDS", "1".to_owned()),
+        ];
         let template = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
         let given = [("BatchWindowSeconds", "0")];
         let parameters = given.iter().chain(parameters);
@@ -86,7 +91,10 @@ impl Relay {
             },
         });
         let stack = stack.await.unwrap();
+        let key = format!("Bearer {}", stack.api_key().unwrap());
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&key).unwrap())]);
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy();
+        let http = http.default_headers(headers);
         Self { receiver, stack, http: http.build().unwrap(), _folder: folder }
     }
 
