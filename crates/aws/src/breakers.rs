@@ -20,23 +20,20 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use relay_core::breaker::Breaker;
 use relay_core::ports::{BreakerWritten, Breakers, PortError};
 use relay_core::time::Timestamp;
 
 use crate::Clients;
+use crate::change::{Item, PARTITION, SORT, number, text};
 use crate::error::{failed, unavailable};
 
 const READ: &str = "reading a breaker";
 const WRITE: &str = "writing a breaker";
-const PARTITION: &str = "pk";
-const SORT: &str = "sk";
 const VERSION: &str = "version";
 const BREAKER: &str = "breaker";
 const EXPIRES_AT_MS: &str = "expires_at_ms";
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The breakers of destinations on one DynamoDB table.
 ///
@@ -160,12 +157,4 @@ fn parse(destination: &str, item: &Item) -> Option<Breaker> {
         tracing::error!(destination, "the stored breaker cannot be read and counts as absent");
     }
     breaker
-}
-
-fn text(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-fn number(number: u64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }

@@ -124,16 +124,55 @@ impl Known {
         wanted: Option<&MasterId>,
         now: Timestamp,
     ) -> Option<Result<MasterSecrets, PortError>> {
-        let failed = self.failed.as_ref().map(|(error, at)| (error, now.since(*at)));
+        let has_failed = |within| {
+            self.failed
+                .as_ref()
+                .filter(|(_, at)| is_fresh(*at, within, now))
+                .map(|(error, _)| error)
+        };
         if let Some((masters, at)) = &self.read {
-            let age = now.since(*at);
-            let is_in_trouble = failed.is_some_and(|(_, ago)| ago < PAUSE);
+            let is_in_trouble = has_failed(PAUSE).is_some();
             let kept = if is_in_trouble { REMEMBERED_IN_TROUBLE } else { REMEMBERED };
             let has_wanted = wanted.is_none_or(|wanted| masters.has(wanted));
-            if age < PAUSE || (has_wanted && age < kept) {
+            if is_fresh(*at, if has_wanted { kept } else { PAUSE }, now) {
                 return Some(Ok(masters.clone()));
             }
         }
-        failed.filter(|(_, ago)| *ago < FAILED).map(|(error, _)| Err(error.clone()))
+        has_failed(FAILED).map(|error| Err(error.clone()))
+    }
+}
+
+/// Whether what is from `at` still counts. What is from the future is from a clock that has been set back since, and
+/// counts no more.
+fn is_fresh(at: Timestamp, lasts: Duration, now: Timestamp) -> bool {
+    at <= now && now.since(at) < lasts
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000_000_000 + seconds * 1000)
+    }
+
+    /// A jump back would otherwise keep old master secrets, and failures, for as long as it was.
+    #[test]
+    fn what_was_read_or_failed_by_a_clock_that_was_set_back_since_counts_no_more() {
+        let json = format!(r#"{{"current":"1","1":"{}"}}"#, "sample".repeat(11));
+        let masters = MasterSecrets::parse(&json).unwrap();
+        let read = Some((masters.clone(), at(100)));
+        let failed =
+            Some((PortError::Unavailable { action: READ, reason: String::new() }, at(100)));
+        let good = Known { read: read.clone(), failed: None };
+        let bad = Known { read: None, failed: failed.clone() };
+        let troubled = Known { read, failed };
+        assert_eq!(good.answer(None, at(100)), Some(Ok(masters.clone())));
+        assert_eq!(troubled.answer(None, at(100)), Some(Ok(masters)));
+        assert!(matches!(bad.answer(None, at(100)), Some(Err(_))));
+        for known in [good, bad, troubled] {
+            assert_eq!(known.answer(None, at(99)), None);
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::outcome::{AttemptRecord, DeadReason, Outcome};
 use crate::time::Timestamp;
 use crate::upload::UploadId;
 
-pub use access::{Buckets, Keys, RevisionWritten, SigningSecrets, StoredKey, Vault};
+pub use access::{Buckets, Keys, Replays, RevisionWritten, SigningSecrets, StoredKey, Vault};
 pub use breakers::{BreakerWritten, Breakers};
 pub use operations::{
     Cursor, DEAD_SHARDS, DeadEntry, DeadWanted, LETTERS_MAX, Ledger, Letter, Letters, Page,

@@ -97,14 +97,16 @@ impl Signings {
 /// How far the time of a signature may be from the present (Standard Webhooks 1.0 asks for a tolerance and leaves it
 /// open; its libraries take five minutes).
 pub const TOLERANCE: Duration = Duration::from_secs(300);
+/// Most digits of a time: seconds have ten until the year 2286.
+const TIME_DIGITS_MAX: usize = 10;
 /// Most signatures that are looked at in one header.
 const SIGNATURES_MAX: usize = 16;
 
 /// Why a signature does not count. The words may be told to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// The time is not whole seconds since the epoch.
-    #[error("webhook-timestamp is not a whole number of seconds since 1970")]
+    /// The time is not whole seconds since the epoch, in up to ten digits without zeros before them.
+    #[error("webhook-timestamp is not a whole number of seconds since 1970, as plain digits")]
     MalformedTime,
     /// The time is too far from the present.
     #[error("webhook-timestamp is more than five minutes from the present")]
@@ -126,6 +128,20 @@ pub struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
+    /// When the signature is said to have been made. A time has one spelling alone, so that what was seen once is
+    /// recognised.
+    ///
+    /// # Errors
+    /// When it is no time, or another spelling of one.
+    pub fn at(&self) -> Result<Timestamp, BadSignature> {
+        let is_plain = (1..=TIME_DIGITS_MAX).contains(&self.timestamp.len())
+            && self.timestamp.bytes().all(|byte| byte.is_ascii_digit())
+            && !(self.timestamp.len() > 1 && self.timestamp.starts_with('0'));
+        let seconds = is_plain.then(|| self.timestamp.parse::<u64>());
+        let Some(Ok(seconds)) = seconds else { return Err(BadSignature::MalformedTime) };
+        Ok(Timestamp::from_millis(seconds.saturating_mul(1000)))
+    }
+
     /// Checks the signature of `body`. The time it takes does not depend on how much of a signature is right.
     ///
     /// # Errors
@@ -136,9 +152,7 @@ impl Claimed<'_> {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), BadSignature> {
-        let is_plain = |byte: u8| byte.is_ascii_digit();
-        let seconds = self.timestamp.bytes().all(is_plain).then(|| self.timestamp.parse::<u64>());
-        let Some(Ok(seconds)) = seconds else { return Err(BadSignature::MalformedTime) };
+        let seconds = self.at()?.as_seconds();
         if now.as_seconds().abs_diff(seconds) > TOLERANCE.as_secs() {
             return Err(BadSignature::WrongTime);
         }
@@ -255,6 +269,10 @@ mod tests {
             "1e9",
             "now",
             "٣",
+            "01614265330",
+            "001614265330",
+            "00",
+            "16142653300",
             "99999999999999999999",
         ] {
             assert_eq!(

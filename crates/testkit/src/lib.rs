@@ -14,6 +14,6 @@ pub mod wire;
 
 pub use ambient::{Chance, ManualClock, SkewedAmbient, TestAmbient};
 pub use memory::{
-    MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemorySigningSecrets,
-    MemoryStore, MemoryVault,
+    MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemoryReplays,
+    MemorySigningSecrets, MemoryStore, MemoryVault,
 };

@@ -93,8 +93,8 @@ pub fn key_rules() -> KeyRules {
         scopes: Scope::ALL.into(),
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        rate: None,
-        signature_required: false,
+        rate_limit: None,
+        require_signature: false,
     }
 }
 

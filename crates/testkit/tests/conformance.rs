@@ -10,12 +10,13 @@ use relay_core::access::MasterSecrets;
 use relay_core::ports::{Letters, Payloads, Queue, Receipt, SignedLink, Vault};
 use relay_core::time::Timestamp;
 use relay_testkit::conformance::{
-    breakers, buckets, keys, ledger, letters, payloads, queue, signing_secrets, store, vault,
+    breakers, buckets, keys, ledger, letters, payloads, queue, replays, signing_secrets, store,
+    vault,
 };
 use relay_testkit::memory::Received;
 use relay_testkit::{
     ManualClock, MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue,
-    MemorySigningSecrets, MemoryStore, MemoryVault, sample, walk,
+    MemoryReplays, MemorySigningSecrets, MemoryStore, MemoryVault, sample, walk,
 };
 
 #[tokio::test]
@@ -144,6 +145,11 @@ async fn the_signing_records_in_memory_keep_the_contract() {
 #[tokio::test]
 async fn the_buckets_in_memory_keep_the_contract() {
     buckets::run_all(Arc::new(MemoryBuckets::new())).await;
+}
+
+#[tokio::test]
+async fn the_notes_in_memory_keep_the_contract() {
+    replays::run_all(Arc::new(MemoryReplays::new())).await;
 }
 
 struct VaultBench(MemoryVault);

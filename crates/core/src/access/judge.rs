@@ -42,9 +42,9 @@ pub struct Grant {
     /// What it may do with them.
     pub scopes: std::collections::BTreeSet<Scope>,
     /// How many requests its key may make; nothing for the default.
-    pub rate: Option<RateLimit>,
+    pub rate_limit: Option<RateLimit>,
     /// Whether it has to be signed.
-    pub signature_required: bool,
+    pub require_signature: bool,
     /// The master secret that its signing secret comes from.
     pub master: Option<MasterId>,
     /// When the version that was used came out of use, and when it ends; nothing for the newest.
@@ -67,8 +67,8 @@ impl Grant {
             key: None,
             senders: Senders::All,
             scopes: Scope::ALL.into(),
-            rate: None,
-            signature_required: false,
+            rate_limit: None,
+            require_signature: false,
             master: None,
             superseded: None,
         }
@@ -115,8 +115,8 @@ pub fn admit(
         key: Some((record.id.clone(), version.number)),
         senders: rules.senders.clone(),
         scopes: rules.scopes.clone(),
-        rate: rules.rate,
-        signature_required: rules.signature_required,
+        rate_limit: rules.rate_limit,
+        require_signature: rules.require_signature,
         master: version.master.clone(),
         superseded: version.ends_at.map(|until| {
             let since = next.map_or(version.created_at, |next| next.created_at);

@@ -2,12 +2,17 @@
 //!
 //! The shared bucket is one number, the time at which it will be full again (the generic cell rate algorithm, ITU-T
 //! I.371, turned round). An environment takes a slice of tokens out of it and spends them on its own, so that a busy key
-//! costs a write per slice and not per request.
+//! costs a write per slice and not per request. What that comes to is measured in decision 0012.
 //!
 //! **Bound.** However many environments share a bucket of rate `r` and burst `b`, no more than `b + r·t` tokens leave it
 //! in any time `t` by one clock. A slice may be spent until [`SLICE_LIFE`] after it was taken, and clocks may differ by
-//! `s`, a minute at most: in any time `t` at most `b + r·(t + SLICE_LIFE + s)` requests are let through, and, with `n` environments, at most
-//! `b + r·(t + s) + n·slice`. Tokens in slices that nobody spends are lost: a client may be held back up to `n` slices early.
+//! `s`, a minute at most: in any time `t` at most `b + r·(t + SLICE_LIFE + s)` requests are let through, and, with `n`
+//! environments, at most `b + r·(t + s) + n·slice`. It does not hold while environments go by different limits: for as
+//! long as each may remember the old one after a change.
+//!
+//! Tokens in slices that nobody spends are lost, one slice for each environment in every [`SLICE_LIFE`] at most: a client
+//! may be held back up to `n` slices in every 30 s. What a take costs is rounded up to a microsecond: never more than the
+//! rate is let through, and noticeably less only where small slices meet rates of some hundred thousand a second.
 
 use std::time::Duration;
 
@@ -27,8 +32,8 @@ const SLICE_MIN: u32 = 10;
 const SLICE_MAX: u32 = 1000;
 /// A slice is at most this part of the burst, so that several environments find something in a full bucket.
 const SLICES_IN_BURST: u32 = 8;
-/// A slice that was spent within this time is followed by one of twice the size: an environment that passes 50 requests
-/// a second takes a hundred tokens or more at a time.
+/// A slice that was spent within this time is followed by one of twice the size, any other by one of half of it: if the
+/// burst allows it, an environment that passes 50 requests a second takes a hundred tokens or more at a time.
 const QUICKLY: Duration = Duration::from_secs(3);
 /// Shortest and longest time for which an environment that was given less than it wanted does not ask again.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -184,15 +189,15 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// One that takes every token by itself: exact, however many environments there are, at the price of a write for
-    /// each. For what is rare.
+    /// One that takes every token by itself, at the price of a write for each: no environment ever holds any that it does
+    /// not spend at once, however many there are. For what is rare.
     pub fn one_by_one() -> Self {
         Self { size_max: 1, ..Self::default() }
     }
 
     /// Spends one token, if the environment has one.
     pub fn spend(&mut self, limit: RateLimit, now: Timestamp) -> Spend {
-        if now.since(self.taken_at) >= SLICE_LIFE {
+        if !self.took_within(SLICE_LIFE, now) {
             self.left = 0;
         }
         if self.left > 0 {
@@ -200,7 +205,7 @@ impl Allowance {
             let remaining = self.left.saturating_add(self.shared).min(limit.burst);
             return Spend::Passed(Standing { remaining, reset: self.full_at.since(now) });
         }
-        if now < self.refused_until {
+        if self.taken_at <= now && now < self.refused_until {
             return Spend::Refused(Standing { remaining: 0, reset: self.refused_until.since(now) });
         }
         Spend::Take { wanted: self.next_size(limit, now) }
@@ -222,9 +227,18 @@ impl Allowance {
         };
     }
 
+    /// Whether the last slice was taken less than so long ago. One that was taken later than now was taken by a clock
+    /// that has been set back since: nobody can say how old it is.
+    fn took_within(&self, time: Duration, now: Timestamp) -> bool {
+        self.taken_at <= now && now.since(self.taken_at) < time
+    }
+
     fn next_size(&self, limit: RateLimit, now: Timestamp) -> u32 {
-        let quickly = now.since(self.taken_at) < QUICKLY;
-        let size = if quickly { self.size.saturating_mul(2) } else { self.size / 2 };
+        let size = if self.took_within(QUICKLY, now) {
+            self.size.saturating_mul(2)
+        } else {
+            self.size / 2
+        };
         size.max(SLICE_MIN).min(limit.slice_max()).min(self.size_max)
     }
 }

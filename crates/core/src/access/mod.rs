@@ -5,6 +5,7 @@ mod judge;
 mod key;
 mod limit;
 mod master;
+mod name;
 mod record;
 mod signing;
 
@@ -15,6 +16,7 @@ pub use limit::{
     Taken, plain_addition, take,
 };
 pub use master::{MalformedMasters, MasterId, MasterSecrets, Purpose};
+pub use name::{KEY_NAME_CHARACTERS_MAX, is_key_name};
 pub use record::{
     AllowedIps, GRACE_DEFAULT, GRACE_MAX, KeyRecord, KeyRules, KeyVersion, LIVE_VERSIONS_MAX,
     Scope, Senders, TooManyVersions,

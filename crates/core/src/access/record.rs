@@ -177,10 +177,10 @@ pub struct KeyRules {
     pub expires_at: Option<Timestamp>,
     /// How many requests it may make; nothing for the relay's default.
     #[serde(default)]
-    pub rate: Option<RateLimit>,
+    pub rate_limit: Option<RateLimit>,
     /// Whether requests that are not signed are refused.
     #[serde(default)]
-    pub signature_required: bool,
+    pub require_signature: bool,
 }
 
 /// What is stored of an API key.
@@ -251,12 +251,7 @@ impl KeyRecord {
         write_id: String,
     ) -> Result<Self, TooManyVersions> {
         let number = self.versions.last().map_or(0, |newest| newest.number) + 1;
-        let mut versions = self.versions.clone();
-        ended(versions.iter_mut().map(|version| &mut version.ends_at), now.plus(grace));
-        versions.retain(|version| version.is_live(now));
-        if versions.len() >= LIVE_VERSIONS_MAX {
-            return Err(TooManyVersions);
-        }
+        let mut versions = superseded(self.versions, |version| &mut version.ends_at, grace, now)?;
         versions.push(KeyVersion {
             number,
             hash: key.hash(),
@@ -274,9 +269,20 @@ impl KeyRecord {
     }
 }
 
-/// Ends each at `end` unless it ends earlier.
-pub(super) fn ended<'a>(ends: impl Iterator<Item = &'a mut Option<Timestamp>>, end: Timestamp) {
-    for each in ends {
-        *each = Some(each.map_or(end, |earlier| earlier.min(end)));
-    }
+/// What remains of the versions of a key or a signing secret when a new one takes their place: each ends after `grace`,
+/// or when it would have anyway, and what has ended is forgotten. Fails if there is no room for another.
+pub(super) fn superseded<V>(
+    mut versions: Vec<V>,
+    ends_at: fn(&mut V) -> &mut Option<Timestamp>,
+    grace: Duration,
+    now: Timestamp,
+) -> Result<Vec<V>, TooManyVersions> {
+    let latest = now.plus(grace);
+    versions.retain_mut(|version| {
+        let ends_at = ends_at(version);
+        let end = ends_at.map_or(latest, |earlier| earlier.min(latest));
+        *ends_at = Some(end);
+        now < end
+    });
+    if versions.len() < LIVE_VERSIONS_MAX { Ok(versions) } else { Err(TooManyVersions) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::master::{MasterId, MasterSecrets, Purpose};
-use super::record::{LIVE_VERSIONS_MAX, TooManyVersions, ended};
+use super::record::{TooManyVersions, superseded};
 use crate::identity::SenderId;
 use crate::signature::SigningSecret;
 use crate::time::Timestamp;
@@ -80,12 +80,7 @@ impl SigningRecord {
         write_id: String,
     ) -> Result<Self, TooManyVersions> {
         let number = self.versions.last().map_or(0, |newest| newest.number) + 1;
-        let mut versions = self.versions;
-        ended(versions.iter_mut().map(|version| &mut version.ends_at), now.plus(grace));
-        versions.retain(|version| version.is_live(now));
-        if versions.len() >= LIVE_VERSIONS_MAX {
-            return Err(TooManyVersions);
-        }
+        let mut versions = superseded(self.versions, |version| &mut version.ends_at, grace, now)?;
         versions.push(SigningVersion { number, master, nonce, created_at: now, ends_at: None });
         Ok(Self { versions, revision: self.revision + 1, write_id, ..self })
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admitting;
+mod limits;
 mod masters;
 mod rotating;
 
@@ -27,8 +28,8 @@ pub(super) fn rules() -> KeyRules {
         scopes: [Scope::Send].into(),
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        rate: None,
-        signature_required: false,
+        rate_limit: None,
+        require_signature: false,
     }
 }
 
@@ -79,6 +80,6 @@ fn a_stored_record_reads_back_and_holds_no_secret() {
     let revealed = key(7).reveal();
     let secret = revealed.rsplit('_').next().unwrap();
     assert!(!text.contains(&secret[..16]), "{text}");
-    expect_test::expect![[r#"{"id":"aeaqcaibaeaqcaib","rules":{"name":"a key","senders":{"only":["billing"]},"scopes":["send"],"allowed_ips":[],"expires_at":null,"rate":null,"signature_required":false},"versions":[{"number":1,"hash":"","master":null,"created_at":1000000000,"ends_at":null}],"created_at":1000000000,"revoked_at":null,"revision":1,"write_id":"w"}"#]]
+    expect_test::expect![[r#"{"id":"aeaqcaibaeaqcaib","rules":{"name":"a key","senders":{"only":["billing"]},"scopes":["send"],"allowed_ips":[],"expires_at":null,"rate_limit":null,"require_signature":false},"versions":[{"number":1,"hash":"","master":null,"created_at":1000000000,"ends_at":null}],"created_at":1000000000,"revoked_at":null,"revision":1,"write_id":"w"}"#]]
         .assert_eq(&text.replace(&String::from(key(7).hash()), ""));
 }

@@ -80,3 +80,17 @@ pub trait Vault: Send + Sync {
     /// is not among those known. While they cannot be read, what is known counts for an hour at most.
     async fn masters(&self, wanted: Option<&MasterId>) -> Result<MasterSecrets, PortError>;
 }
+
+/// Requests that count once: signed ones whose repetition would not be harmless.
+#[async_trait]
+pub trait Replays: Send + Sync {
+    /// Notes until `until` that this request came, and says whether it is the first time; one whose note has expired at
+    /// `now` is. `by` is random and makes a repeated call, whose first answer was lost, recognise itself.
+    async fn is_first(
+        &self,
+        request: &str,
+        by: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError>;
+}

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use relay_aws::{DynamoBuckets, Endpoints};
-use relay_core::access::RateLimit;
+use relay_core::access::{Allowance, RateLimit, Spend};
 use relay_core::ports::Buckets;
 use relay_core::time::Timestamp;
 use relay_local::services::bind;
@@ -58,27 +58,107 @@ async fn the_buckets_keep_the_contract_and_stay_within_their_role() {
     bench.server.shutdown().await;
 }
 
+/// Takes each so many of a bucket at so many milliseconds, and asserts what is granted and how many calls that costs.
+async fn take_all(
+    buckets: &DynamoBuckets,
+    counted: &AtomicUsize,
+    takes: &[(u64, u32, u32, usize, &str)],
+) {
+    for (millis, wanted, expected, cost, what) in takes {
+        let before = counted.load(Ordering::SeqCst);
+        assert_eq!(granted(buckets, *wanted, at(*millis)).await, *expected, "{what}");
+        assert_eq!(counted.load(Ordering::SeqCst) - before, *cost, "{what}");
+    }
+}
+
 #[tokio::test]
-async fn a_slice_of_a_bucket_in_use_costs_one_call() {
+async fn a_bucket_that_is_as_expected_costs_one_call() {
     let bench = Bench::start().await;
     let counted = Arc::new(AtomicUsize::new(0));
     let buckets = buckets_at(counting(bench.server.url(), Arc::clone(&counted)).await).await;
-    let calls = || counted.load(Ordering::SeqCst);
-    for (wanted, expected, cost, what) in [
-        (10, 10, 2, "the first of all"),
-        (10, 10, 1, "in use"),
-        (80, 80, 1, "the last of all"),
-        (10, 0, 1, "an empty one"),
-    ] {
-        let before = calls();
-        assert_eq!(granted(&buckets, wanted, START).await, expected, "{what}");
-        assert_eq!(calls() - before, cost, "{what}");
-    }
-    // Some came back, but fewer than are wanted.
-    let before = calls();
-    assert_eq!(granted(&buckets, 50, at(500)).await, 5);
-    assert_eq!(calls() - before, 2);
+    let takes = [
+        (0, 10, 10, 1, "the first of all"),
+        (0, 10, 10, 1, "not full"),
+        (0, 80, 80, 1, "the last of all"),
+        (0, 10, 0, 1, "an empty one"),
+        (500, 50, 5, 2, "some came back, but fewer than are wanted"),
+        (500, 50, 0, 1, "none"),
+        (10_500, 10, 10, 1, "full again"),
+        (11_500, 10, 10, 1, "full again, to the millisecond"),
+        (11_600, 10, 10, 1, "not quite"),
+        (90_000, 100, 100, 1, "full again after long, and emptied"),
+        (99_999, 1, 1, 1, "not full for the last millisecond"),
+    ];
+    take_all(&buckets, &counted, &takes).await;
     bench.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_others_take_from_too_costs_two_calls_when_that_begins_and_ends() {
+    let bench = Bench::start().await;
+    let counted = Arc::new(AtomicUsize::new(0));
+    let buckets = buckets_at(counting(bench.server.url(), Arc::clone(&counted)).await).await;
+    let other = buckets_at(bench.server.url()).await;
+    take_all(&buckets, &counted, &[(0, 10, 10, 1, "alone")]).await;
+    for (millis, cost, what) in
+        [(2000, 2, "no longer alone"), (10_000, 1, "nor later"), (20_000, 1, "still not")]
+    {
+        assert_eq!(granted(&other, 40, at(millis)).await, 40);
+        take_all(&buckets, &counted, &[(millis, 10, 10, cost, what)]).await;
+    }
+    for (millis, cost, what) in [(30_000, 2, "alone again"), (60_000, 1, "alone")] {
+        take_all(&buckets, &counted, &[(millis, 10, 10, cost, what)]).await;
+    }
+    // Empty, by what others took.
+    assert_eq!(granted(&other, 100, at(90_000)).await, 100);
+    take_all(&buckets, &counted, &[(90_000, 10, 0, 1, "others took all")]).await;
+    bench.server.shutdown().await;
+}
+
+/// How many calls a minute of requests costs that come evenly to environments, in turn, and how many requests pass.
+async fn minute(limit: RateLimit, environments: usize, per_second: u64) -> (usize, u64) {
+    let bench = Bench::start().await;
+    let counted = Arc::new(AtomicUsize::new(0));
+    let way = counting(bench.server.url(), Arc::clone(&counted)).await;
+    let mut all = Vec::new();
+    for _ in 0..environments {
+        all.push((buckets_at(way.clone()).await, Allowance::default()));
+    }
+    let mut passed = 0;
+    for number in 0..per_second * 60 {
+        let (buckets, allowance) = &mut all[usize::try_from(number).unwrap() % environments];
+        let now = at(number * 1000 / per_second);
+        let mut spent = allowance.spend(limit, now);
+        if let Spend::Take { wanted } = spent {
+            allowance.taken(&buckets.take("a", limit, wanted, now).await.unwrap(), now);
+            spent = allowance.spend(limit, now);
+        }
+        passed += u64::from(matches!(spent, Spend::Passed(_)));
+    }
+    bench.server.shutdown().await;
+    (counted.load(Ordering::SeqCst), passed)
+}
+
+/// The numbers that decision 0012 states for limits of 1,000 a second.
+#[tokio::test]
+async fn a_minute_of_requests_costs_what_is_documented() {
+    for (burst, environments, per_second, calls, passed) in [
+        (2000, 1, 50, 28, 3000),
+        (2000, 1, 100, 28, 6000),
+        (2000, 1, 1000, 244, 60_000),
+        (2000, 10, 50, 200, 3000),
+        (2000, 10, 100, 219, 6000),
+        (2000, 10, 1000, 306, 59_959),
+        (200, 1, 50, 121, 3000),
+        (200, 1, 100, 241, 6000),
+        (200, 1, 1000, 2401, 60_000),
+        (8000, 1, 1000, 66, 60_000),
+    ] {
+        let limit = RateLimit { per_second: 1000, burst };
+        let counted = minute(limit, environments, per_second).await;
+        let what = format!("burst {burst}, {environments} at {per_second}/s");
+        assert_eq!(counted, (calls, passed), "{what}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod letters;
 mod lost_answers;
 mod payloads;
 mod queue;
+mod replays;
 mod signing_secrets;
 mod store;
 mod vault;

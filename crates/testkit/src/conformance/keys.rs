@@ -78,8 +78,8 @@ async fn every_part_of_a_record_is_read_as_it_was_written(keys: Subject) {
     let blocks = ["10.0.0.0/8", "2001:db8::/32"].map(|text| AllowedIps::parse_block(text).unwrap());
     rules.allowed_ips = AllowedIps::new(blocks);
     rules.expires_at = Some(at(99));
-    rules.rate = Some(RateLimit { per_second: 7, burst: 70 });
-    rules.signature_required = true;
+    rules.rate_limit = Some(RateLimit { per_second: 7, burst: 70 });
+    rules.require_signature = true;
     let hour = Duration::from_hours(1);
     let first = KeyRecord::new(&key(2, 1), rules, Some(master), START, "first".to_owned());
     let rotated = first.clone().rotated(&key(2, 2), None, hour, at(1), "second".to_owned());

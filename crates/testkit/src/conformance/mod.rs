@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod letters;
 pub mod payloads;
 pub mod queue;
+pub mod replays;
 pub mod signing_secrets;
 pub mod store;
 pub mod vault;

@@ -1,4 +1,4 @@
-//! Keys, signing records, buckets and master secrets, with trouble.
+//! Keys, signing records, buckets, master secrets and requests that count once, with trouble.
 
 use async_trait::async_trait;
 use relay_core::access::{
@@ -6,7 +6,8 @@ use relay_core::access::{
 };
 use relay_core::identity::SenderId;
 use relay_core::ports::{
-    Buckets, Cursor, Keys, Page, PortError, RevisionWritten, SigningSecrets, StoredKey, Vault,
+    Buckets, Cursor, Keys, Page, PortError, Replays, RevisionWritten, SigningSecrets, StoredKey,
+    Vault,
 };
 use relay_core::time::Timestamp;
 
@@ -77,5 +78,20 @@ impl<P: Vault + Clone + 'static> Vault for Faulty<P> {
         let (port, wanted) = (self.port.clone(), wanted.cloned());
         let act = move || async move { port.masters(wanted.as_ref()).await };
         self.around("read_masters", act).await
+    }
+}
+
+#[async_trait]
+impl<P: Replays + Clone + 'static> Replays for Faulty<P> {
+    async fn is_first(
+        &self,
+        request: &str,
+        by: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        let (port, request, by) = (self.port.clone(), request.to_owned(), by.to_owned());
+        let act = move || async move { port.is_first(&request, &by, until, now).await };
+        self.around("note_request", act).await
     }
 }

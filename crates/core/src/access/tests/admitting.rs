@@ -81,12 +81,12 @@ fn a_grant_says_what_the_rules_say() {
     let record = with(|rules| {
         rules.senders = only(&["a", "b"]);
         rules.scopes = [Scope::Read, Scope::Operate].into();
-        rules.rate = Some(rate);
-        rules.signature_required = true;
+        rules.rate_limit = Some(rate);
+        rules.require_signature = true;
     });
     let grant = admitted(&record, 1, 0).unwrap();
     assert_eq!(grant.key, Some((key(1).id().clone(), 1)));
-    assert_eq!((grant.rate, grant.signature_required), (Some(rate), true));
+    assert_eq!((grant.rate_limit, grant.require_signature), (Some(rate), true));
     assert_eq!((grant.master.as_ref(), grant.superseded), (None, None));
     let covers = ["a", "b", "c"].map(|sender| grant.covers(&SenderId::parse(sender).unwrap()));
     assert_eq!(covers, [true, true, false]);
@@ -98,7 +98,7 @@ fn without_keys_everybody_may_do_everything() {
     let grant = Grant::everything();
     assert_eq!(Scope::ALL.map(|scope| grant.has(scope)), [true; 4]);
     assert!(grant.covers(&SenderId::parse("anybody").unwrap()));
-    assert!(!grant.signature_required && grant.key.is_none() && grant.rate.is_none());
+    assert!(!grant.require_signature && grant.key.is_none() && grant.rate_limit.is_none());
 }
 
 #[test]
