@@ -11,8 +11,8 @@ use relay_operate::{Reconciler, ReconcilerPorts};
 use relay_testkit::faults::{Faulty, Troubles};
 use relay_testkit::memory::MemoryBreakers;
 use relay_testkit::{
-    ManualClock, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemorySigningSecrets,
-    MemoryStore, MemoryVault, SkewedAmbient,
+    ManualClock, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue, MemoryReplays,
+    MemorySigningSecrets, MemoryStore, MemoryVault, SkewedAmbient,
 };
 use relay_worker::{Ports, Worker};
 
@@ -85,6 +85,7 @@ impl Services {
             breakers: Arc::new(self.faulty(self.breakers.clone())),
             keys: Arc::new(MemoryKeys::new()),
             buckets: Arc::new(MemoryBuckets::new()),
+            replays: Arc::new(MemoryReplays::new()),
             signing_secrets: Arc::new(self.signing_secrets.clone()),
             vault: Arc::new(self.vault.clone()),
             ambient: Arc::clone(&machine.ambient),

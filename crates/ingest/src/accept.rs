@@ -12,8 +12,8 @@ use relay_core::identity::{AcceptedId, CorrelationId, RelayId};
 use relay_core::lifecycle::{Life, Status};
 use relay_core::message::Message;
 use relay_core::ports::{
-    Ambient, Breakers, Buckets, Found, Keys, Payloads, PortError, Queue, Recorded, SigningSecrets,
-    Store, Vault,
+    Ambient, Breakers, Buckets, Found, Keys, Payloads, PortError, Queue, Recorded, Replays,
+    SigningSecrets, Store, Vault,
 };
 use relay_core::settings::Limits;
 use relay_core::time::Timestamp;
@@ -38,6 +38,8 @@ pub struct Ports {
     pub signing_secrets: Arc<dyn SigningSecrets>,
     /// Rate limits.
     pub buckets: Arc<dyn Buckets>,
+    /// Signed requests that came before.
+    pub replays: Arc<dyn Replays>,
     /// The master secrets.
     pub vault: Arc<dyn Vault>,
     /// Time and chance.

@@ -5,7 +5,7 @@
 //! Cookies and path parameters are not read; nothing here uses them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use axum::body::Body;
@@ -22,7 +22,7 @@ const DEFAULT_STAGE: &str = "$default";
 
 /// The event, as far as it is used. Whatever is missing or null is empty: an event that no gateway sent
 /// finds no route and is answered so.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
     #[serde(deserialize_with = "or_empty")]
@@ -56,6 +56,19 @@ struct HttpContext {
     method: String,
     #[serde(deserialize_with = "or_empty")]
     source_ip: String,
+}
+
+/// Names and sizes alone: headers bring keys, and bodies are their senders' business.
+impl fmt::Debug for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Event")
+            .field("request_id", &self.request_context.request_id)
+            .field("method", &self.request_context.http.method)
+            .field("headers", &self.headers.keys())
+            .field("body_bytes", &self.body.as_ref().map(String::len))
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads null as the empty value.
@@ -144,13 +157,25 @@ fn escaped(text: &str, kept: &str) -> String {
 }
 
 /// The answer as the gateway takes it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     status_code: u16,
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
+}
+
+/// Names and sizes alone: bodies hold secrets and links.
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Answer")
+            .field("status_code", &self.status_code)
+            .field("headers", &self.headers.keys())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -249,6 +274,22 @@ mod tests {
             ));
         }
         request("{}");
+    }
+
+    #[tokio::test]
+    async fn what_is_debugged_shows_names_and_sizes_alone() {
+        let event: Event = serde_json::from_str(
+            r#"{"headers":{"authorization":"Bearer hidden"},"body":"hidden","rawQueryString":"hidden"}"#,
+        )
+        .unwrap();
+        let response = Response::builder().header("x-a", "hidden").body(Body::from("hidden"));
+        let answer = Answer::of(response.unwrap()).await;
+        for (shown, name) in
+            [(format!("{event:?}"), "authorization"), (format!("{answer:?}"), "x-a")]
+        {
+            assert!(!shown.contains("hidden") && shown.contains(name), "{shown}");
+            assert!(shown.contains('6'), "{shown}");
+        }
     }
 
     #[test]

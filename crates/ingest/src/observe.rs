@@ -3,6 +3,7 @@
 //!
 //! Bodies and headers are never logged.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use http::{HeaderName, HeaderValue, header};
 use relay_core::identity::CorrelationId;
 
 use crate::access::KeyUsed;
-use crate::event::GatewayRequestId;
+use crate::event::{GatewayRequestId, SourceAddress};
 use crate::mistakes::Mistakes;
 use crate::problem::Problem;
 use crate::router::App;
@@ -47,6 +48,8 @@ pub(crate) async fn observe(
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let (correlation_id, malformed) = correlation_id(&request, &app);
+    let source = request.extensions().get::<SourceAddress>().map(|source| source.0);
+    let request_id = request.extensions().get::<GatewayRequestId>().cloned();
     request.extensions_mut().insert(correlation_id.clone());
     let mut response = match malformed {
         Some(mistakes) => Problem::from(mistakes).into_response(),
@@ -70,6 +73,8 @@ pub(crate) async fn observe(
         route: matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
         status: response.status().as_u16(),
         correlation_id: &correlation_id,
+        request_id: request_id.as_ref().map(|GatewayRequestId(id)| id.as_str()),
+        source,
         key_id: key.as_ref().map(|KeyUsed(id)| id.as_str()),
         duration: started.elapsed(),
         cold_start: !app.warm.swap(true, Ordering::Relaxed),
@@ -134,6 +139,9 @@ struct Line<'a> {
     route: &'a str,
     status: u16,
     correlation_id: &'a CorrelationId,
+    /// The gateway's: the client does not choose it.
+    request_id: Option<&'a str>,
+    source: Option<IpAddr>,
     key_id: Option<&'a str>,
     duration: Duration,
     cold_start: bool,
@@ -152,6 +160,8 @@ fn log(line: &Line<'_>) {
                 code = line.problem.map(|problem| problem.code.as_str()),
                 cause = line.problem.and_then(|problem| problem.cause.as_deref()),
                 correlation_id = line.correlation_id.as_str(),
+                request_id = line.request_id,
+                source = line.source.map(tracing::field::display),
                 key_id = line.key_id,
                 id = line.facts.id.as_deref(),
                 sender_id = line.facts.sender_id.as_deref(),

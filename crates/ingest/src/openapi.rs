@@ -128,7 +128,7 @@ pub struct RateLimitRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct RotateRequest {
-    /// How long what is replaced stays valid, in seconds. A day if absent.
+    /// How long what is replaced stays valid, in seconds. A day if absent. For signing secrets of senders 0, or 60 at least.
     #[schema(minimum = 0, maximum = 604_800)]
     pub grace_period_seconds: Option<u64>,
 }

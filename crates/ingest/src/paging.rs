@@ -7,6 +7,7 @@ use relay_core::ports::{Cursor, Page, PortError};
 use serde::{Deserialize, Serialize};
 
 use crate::mistakes::Mistakes;
+use crate::problem::Problem;
 
 /// Items of a page unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 50;
@@ -14,6 +15,14 @@ const LIMIT_DEFAULT: usize = 50;
 pub(crate) const LIMIT_MAX: usize = 100;
 /// Pages of the store that go into one answer. Then the answer ends, and its cursor leads on.
 const STORE_PAGES_MAX: usize = 32;
+/// Pages of the store that are looked through for a caller who may see some of its items alone: a hundred thousand keys.
+const PAGES_SEARCHED_MAX: usize = 1000;
+/// Shards of a store's list; its cursors are `<shard>/<name>`.
+const SHARDS: u8 = 16;
+/// Longest name of an item of a list: a sender's id.
+const NAME_BYTES_MAX: usize = 64;
+/// What is said of a cursor that is none of ours.
+const NO_CURSOR: &str = "query parameter cursor must be the nextCursor of an earlier answer";
 /// Digits of the checksum, by which a cursor that was cut or changed by accident is told from one of ours.
 const CHECKSUM_DIGITS: usize = 8;
 
@@ -55,10 +64,7 @@ impl Paging {
                 },
                 "cursor" => match Place::parse(value) {
                     Some(place) => paging.place = place,
-                    None => mistakes.add(
-                        "",
-                        "query parameter cursor must be the nextCursor of an earlier answer",
-                    ),
+                    None => mistakes.add("", NO_CURSOR),
                 },
                 _ => mistakes.add("", "there are no query parameters but limit and cursor"),
             }
@@ -74,7 +80,20 @@ impl Place {
         if checksum_of(json).as_bytes() != checksum {
             return None;
         }
-        serde_json::from_slice(json).ok()
+        let place: Self = serde_json::from_slice(json).ok()?;
+        // The checksum is no secret: whoever wants to can make a place of their own.
+        let is_after = |after: &str| match after.split_once('/') {
+            Some((shard, name)) => is_shard(shard) && (name.is_empty() || is_name(name)),
+            None => is_name(after),
+        };
+        let is_good = place.after.as_deref().is_none_or(is_after)
+            && place.last.as_deref().is_none_or(is_name);
+        is_good.then_some(place)
+    }
+
+    /// Whether it may be one of a store that has shards.
+    fn is_sharded(&self) -> bool {
+        self.after.as_deref().is_none_or(|after| after.contains('/'))
     }
 
     fn text(&self) -> String {
@@ -84,8 +103,38 @@ impl Place {
     }
 }
 
+fn is_shard(text: &str) -> bool {
+    (0..SHARDS).any(|shard| shard.to_string() == text)
+}
+
+/// Whether it is made as the ids of keys and senders are.
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
 fn checksum_of(json: &[u8]) -> String {
     Sha256::of(json).to_string().chars().take(CHECKSUM_DIGITS).collect()
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoPage {
+    /// The cursor is none of ours.
+    #[error("{NO_CURSOR}")]
+    NotACursor,
+    /// The store could not do its part.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<NoPage> for Problem {
+    fn from(error: NoPage) -> Self {
+        match error {
+            NoPage::NotACursor => Mistakes::one("", NO_CURSOR).into(),
+            NoPage::Port(error) => error.into(),
+        }
+    }
 }
 
 /// The page that is asked for, of those items that may be seen. `name` is what an item is called in its list. Nothing is
@@ -95,14 +144,19 @@ pub(crate) async fn listed<T, F>(
     list: impl Fn(Option<Cursor>) -> F,
     name: fn(&T) -> &str,
     may_be_seen: impl Fn(&T) -> bool,
-) -> Result<Listed<T>, PortError>
+) -> Result<Listed<T>, NoPage>
 where
     F: Future<Output = Result<Page<T>, PortError>>,
 {
     let Paging { limit, mut place } = paging;
+    let may_be_foreign = !place.is_sharded();
     let mut items = Vec::new();
-    for _ in 0..STORE_PAGES_MAX {
-        let page = list(place.after.clone().map(Cursor)).await?;
+    for number in 0..STORE_PAGES_MAX {
+        let page = match list(place.after.clone().map(Cursor)).await {
+            // A store that does not know a client's cursor fails: the client's mistake, not the store's.
+            Err(_) if number == 0 && may_be_foreign => return Err(NoPage::NotACursor),
+            page => page?,
+        };
         let last = place.last.take();
         let behind = last.and_then(|last| page.items.iter().position(|item| name(item) == last));
         let rest = page.items.into_iter().skip(behind.map_or(0, |index| index + 1));
@@ -124,62 +178,49 @@ where
     Ok(Listed { items, next_cursor: Some(place.text()) })
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
-
-    /// A store of the numbers 10 to 49 in pages of seven, every third of them empty.
-    async fn store(after: Option<Cursor>) -> Result<Page<String>, PortError> {
-        let page: usize = after.map_or(0, |Cursor(page)| page.parse().unwrap());
-        let full = page - page / 3;
-        let numbers = (10..50).skip(full * 7).take(7).map(|number: usize| number.to_string());
-        let items = if page % 3 == 2 { Vec::new() } else { numbers.collect() };
-        Ok(Page { items, next: (page < 9).then(|| Cursor((page + 1).to_string())) })
-    }
-
-    async fn all(limit: usize, may_be_seen: fn(&String) -> bool) -> Vec<String> {
-        let mut all = Vec::new();
-        let mut query = vec![("limit".to_owned(), limit.to_string())];
-        loop {
-            let paging = Paging::parse(&query).unwrap();
-            let listed = listed(paging, store, |item| item.as_str(), may_be_seen).await.unwrap();
-            assert!(listed.items.len() <= limit);
-            all.extend(listed.items);
-            let Some(cursor) = listed.next_cursor else { return all };
-            query.truncate(1);
-            query.push(("cursor".to_owned(), cursor));
+/// The same for a caller who may see some items alone, and is not to learn the names of others: those are in the cursors
+/// of the store. The cursor of the answer names the last item of its own page, and the list is read from its beginning:
+/// such callers see few items, in lists of some thousands.
+pub(crate) async fn listed_among_others<T, F>(
+    paging: Paging,
+    list: impl Fn(Option<Cursor>) -> F,
+    name: fn(&T) -> &str,
+    may_be_seen: impl Fn(&T) -> bool,
+) -> Result<Listed<T>, NoPage>
+where
+    F: Future<Output = Result<Page<T>, PortError>>,
+{
+    let Paging { limit, place: Place { after: _, mut last } } = paging;
+    let mut items: Vec<T> = Vec::new();
+    let mut after = None;
+    for _ in 0..PAGES_SEARCHED_MAX {
+        let page = list(after).await?;
+        for item in page.items.into_iter().filter(&may_be_seen) {
+            if let Some(wanted) = &last {
+                if name(&item) == wanted {
+                    last = None;
+                }
+                continue;
+            }
+            if items.len() == limit {
+                let last = items.last().map(|item| name(item).to_owned());
+                let next_cursor = Some(Place { after: None, last }.text());
+                return Ok(Listed { items, next_cursor });
+            }
+            items.push(item);
+        }
+        after = page.next;
+        if after.is_none() {
+            // An item that is not there and one that may not be seen are answered alike.
+            return match last {
+                Some(_) => Err(NoPage::NotACursor),
+                None => Ok(Listed { items, next_cursor: None }),
+            };
         }
     }
-
-    #[tokio::test]
-    async fn pages_of_every_size_have_every_item_once() {
-        let expected: Vec<String> = (10..50).map(|number| number.to_string()).collect();
-        for limit in [1, 2, 6, 7, 8, 13, 40, 100] {
-            assert_eq!(all(limit, |_| true).await, expected, "{limit}");
-            let even = |item: &String| item.ends_with(['0', '2', '4', '6', '8']);
-            assert_eq!(all(limit, even).await.len(), 20, "{limit}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_query_of_a_list_is_refused() {
-        let place = Place { after: Some("3/a".to_owned()), last: None };
-        let good = place.text();
-        assert_eq!(Place::parse(&good), Some(place));
-        let cut = good[1..].to_owned();
-        for (name, value) in [
-            ("limit", "0"),
-            ("limit", "101"),
-            ("limit", "-1"),
-            ("limit", ""),
-            ("cursor", ""),
-            ("cursor", "3/a"),
-            ("cursor", cut.as_str()),
-            ("page", "1"),
-        ] {
-            let query = [(name.to_owned(), value.to_owned())];
-            assert!(Paging::parse(&query).is_err(), "{name}={value}");
-        }
-    }
+    let reason = format!("it has more than {PAGES_SEARCHED_MAX} pages");
+    Err(PortError::Unavailable { action: "looking through a list", reason }.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,15 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_aws::{
-    Clients, DynamoBreakers, DynamoBuckets, DynamoKeys, DynamoSigningSecrets, DynamoStore,
-    S3Payloads, SecretsManagerVault, SqsQueue, SystemAmbient,
+    Clients, DynamoBreakers, DynamoBuckets, DynamoKeys, DynamoReplays, DynamoSigningSecrets,
+    DynamoStore, S3Payloads, SecretsManagerVault, SqsQueue, SystemAmbient,
 };
 use relay_core::destination::DestinationPolicy;
+use relay_core::ports::Vault;
 use relay_core::settings::{IngestSettings, SettingsErrors};
 use tower::ServiceExt;
 
@@ -27,6 +29,9 @@ pub enum StartError {
     #[error("the lambda runtime ended: {0}")]
     Runtime(String),
 }
+
+/// How long reading the master secrets may hold up a start.
+const VAULT_WARM_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the function until the Lambda runtime ends it.
 ///
@@ -50,10 +55,12 @@ pub async fn run() -> Result<(), StartError> {
         keys: Arc::new(DynamoKeys::new(&clients, settings.table.as_str())),
         signing_secrets: Arc::new(DynamoSigningSecrets::new(&clients, settings.table.as_str())),
         buckets: Arc::new(DynamoBuckets::new(&clients, settings.table.as_str())),
+        replays: Arc::new(DynamoReplays::new(&clients, settings.table.as_str())),
         vault: Arc::new(SecretsManagerVault::new(&clients, settings.master_secret_id.as_str())),
         ambient: Arc::new(SystemAmbient),
     };
-    relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads).await;
+    let connections = relay_aws::warm(&*ports.store, &*ports.queue, &*ports.payloads);
+    futures::join!(connections, warm_vault(&*ports.vault));
     let runtime_api = lookup("AWS_LAMBDA_RUNTIME_API");
     let destinations =
         DestinationPolicy::new(settings.destination_allow.clone(), runtime_api.as_deref());
@@ -69,4 +76,14 @@ pub async fn run() -> Result<(), StartError> {
         }
     });
     lambda_runtime::run(handle).await.map_err(|error| StartError::Runtime(error.to_string()))
+}
+
+/// Reads the master secrets, so that the first signed request does not wait for them. They are read again when they are
+/// needed, so a vault that does not answer now keeps nobody from starting.
+async fn warm_vault(vault: &dyn Vault) {
+    match tokio::time::timeout(VAULT_WARM_WITHIN, vault.masters(None)).await {
+        Ok(Ok(_masters)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the master secrets could not be read"),
+        Err(_elapsed) => tracing::warn!("the master secrets were not read in time"),
+    }
 }

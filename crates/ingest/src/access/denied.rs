@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header;
-use relay_core::access::{KeyId, RateLimit, Refusal, Scope, Standing};
+use relay_core::access::{KeyId, Refusal, Scope, Standing};
 use relay_core::ports::PortError;
 use relay_core::signature::BadSignature;
 
 use super::KeyUsed;
 use super::credentials::NoKey;
-use super::say::{self, whole_seconds};
+use super::say::whole_seconds;
 use crate::codes::Code;
 use crate::problem::Problem;
 use crate::request::too_large;
@@ -29,8 +29,11 @@ pub(crate) enum Denied {
     TooLarge(KeyId),
     /// Its key lacks the scope.
     OutOfScope(Scope, KeyId),
+    /// Its key was rotated, and this version of it may change no keys and secrets any more: who found an old one could
+    /// lock its owner out.
+    Superseded(KeyId),
     /// Its key has made too many requests.
-    TooMany(RateLimit, Standing, KeyId),
+    TooMany(Standing, KeyId),
     /// Its address has failed too often. The next may come after this.
     TooManyFailures(Duration),
     /// What the key is checked against cannot be had.
@@ -50,6 +53,12 @@ pub(crate) enum Unsigned {
         "webhook-id, webhook-timestamp and webhook-signature go together, each once, in visible ASCII characters"
     )]
     Malformed,
+    /// It is for a message, and named like another request.
+    #[error("webhook-id of a message must not contain a space")]
+    SpaceInId,
+    /// It was right, and has been used.
+    #[error("this signed request was made before: sign it again, with another webhook-timestamp")]
+    Replayed,
     /// It is for something else.
     #[error("webhook-id must be the method, a space, and the path with its query")]
     OtherRequest,
@@ -62,12 +71,17 @@ pub(crate) enum Unsigned {
 }
 
 impl Denied {
-    /// Whether its address failed to say who it is: that counts against the address.
+    /// Whether its address failed to say who it is: that counts against the address. Who brings no key at all costs
+    /// nothing and guesses nothing.
     pub(crate) const fn counts(&self) -> bool {
         match self {
-            Self::NoKey(_) | Self::Refused(..) | Self::Unsigned(..) => true,
+            Self::NoKey(NoKey::Missing) => false,
+            Self::NoKey(NoKey::Malformed | NoKey::NotBearer | NoKey::NotAKey | NoKey::TwoKeys)
+            | Self::Refused(..)
+            | Self::Unsigned(..) => true,
             Self::TooLarge(_)
             | Self::OutOfScope(..)
+            | Self::Superseded(_)
             | Self::TooMany(..)
             | Self::TooManyFailures(_)
             | Self::Unknown(_) => false,
@@ -80,14 +94,15 @@ impl Denied {
             | Self::Unsigned(_, key)
             | Self::TooLarge(key)
             | Self::OutOfScope(_, key)
-            | Self::TooMany(_, _, key) => Some(key),
+            | Self::Superseded(key)
+            | Self::TooMany(_, key) => Some(key),
             Self::NoKey(_) | Self::TooManyFailures(_) | Self::Unknown(_) => None,
         }
     }
 
     fn wait(&self) -> Option<Duration> {
         match self {
-            Self::TooMany(_, Standing { reset: wait, .. }, _) | Self::TooManyFailures(wait) => {
+            Self::TooMany(Standing { reset: wait, .. }, _) | Self::TooManyFailures(wait) => {
                 Some(*wait)
             }
             Self::NoKey(_)
@@ -95,6 +110,7 @@ impl Denied {
             | Self::Unsigned(..)
             | Self::TooLarge(_)
             | Self::OutOfScope(..)
+            | Self::Superseded(_)
             | Self::Unknown(_) => None,
         }
     }
@@ -122,7 +138,11 @@ impl Denied {
                 let detail = format!("this needs a key with the scope {scope}");
                 Problem::new(Code::Forbidden, detail).because("a missing scope")
             }
-            Self::TooMany(_, standing, _) => {
+            Self::Superseded(_) => {
+                let detail = "use the newest version of this key: a replaced one changes no keys and secrets";
+                Problem::new(Code::Forbidden, detail).because("a replaced version")
+            }
+            Self::TooMany(standing, _) => {
                 limited("this key has made too many requests", standing.reset)
             }
             Self::TooManyFailures(wait) => {
@@ -145,9 +165,6 @@ impl IntoResponse for Denied {
         let mut response = self.problem().into_response();
         if let Some(wait) = self.wait() {
             response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
-        }
-        if let Self::TooMany(limit, standing, _) = self {
-            say::limit(&mut response, limit, standing);
         }
         if let Some(key) = &key {
             response.extensions_mut().insert(KeyUsed(key.clone()));

@@ -1,5 +1,5 @@
 //! What every request passes before its route, in this order: the failures of its address, its key, its signature, the
-//! limit of its key, the scope of its route. What is not let in reaches no handler.
+//! limit of its key, the scope of its route, and whether it is a repetition. What is not let in reaches no handler.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -8,17 +8,20 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use relay_core::access::{Allowance, Grant, KeyId, RateLimit, Standing};
+use http::Method;
+use relay_core::access::{Allowance, ApiKey, Grant, KeyId, RateLimit, Scope, Standing};
 use relay_core::settings::Access;
 
-use super::credentials::presented;
-use super::denied::Denied;
+use super::credentials::{NoKey, presented};
+use super::denied::{Denied, Unsigned};
 use super::limits::{Limits, Spent};
 use super::needs::{Needs, NeedsOf};
 use super::remembered::Remembered;
+use super::signed::Once;
 use super::{KeyUsed, say, signed};
 use crate::accept::Ports;
 use crate::event::SourceAddress;
+use crate::keys::manage::write_id;
 use crate::router::App;
 
 /// How long noting the use of a key may hold up an answer: once an hour.
@@ -35,11 +38,19 @@ pub(crate) struct Guard {
     failure_limits: Limits,
 }
 
-/// What was let in.
-struct Admitted {
+/// A request that said who it is.
+struct Identified {
+    request: Request,
+    grant: Grant,
+    once: Option<Once>,
+}
+
+/// A request of somebody known, and whether it may go on to its route.
+struct Judged {
     request: Request,
     grant: Grant,
     standing: Option<(RateLimit, Standing)>,
+    allowed: Result<(), Denied>,
 }
 
 impl Guard {
@@ -67,56 +78,54 @@ impl Guard {
     }
 
     /// Judges a request that needs a key.
-    async fn judge(
-        &self,
-        ports: &Ports,
-        request: Request,
-        needs: Needs,
-    ) -> Result<Admitted, Denied> {
-        let (request, grant) = self.authenticated(ports, request).await?;
-        let Some((key, _)) = grant.key.clone() else {
-            return Ok(Admitted { request, grant, standing: None });
+    async fn judge(&self, ports: &Ports, request: Request, needs: Needs) -> Result<Judged, Denied> {
+        let identified = self.authenticated(ports, request, needs).await?;
+        let Identified { request, grant, once } = identified;
+        let Some((key, _)) = &grant.key else {
+            return Ok(Judged { request, grant, standing: None, allowed: Ok(()) });
         };
-        let standing = self.within_limit(&key, &grant).await?;
-        match needs {
-            Needs::Scope(scope) if !grant.has(scope) => Err(Denied::OutOfScope(scope, key)),
-            Needs::Scope(_) | Needs::AnyKey | Needs::Nothing => {
-                Ok(Admitted { request, grant, standing })
+        let spent = match grant.rate_limit.or(self.settings.rate) {
+            None => None,
+            Some(limit) => Some((limit, self.key_limits.spend(&format!("KEY#{key}"), limit).await)),
+        };
+        let allowed = match spent {
+            Some((_, Spent::Refused(standing))) => Err(Denied::TooMany(standing, key.clone())),
+            Some((_, Spent::Passed(_))) | None => {
+                match is_permitted(&grant, key, needs, request.method()) {
+                    Ok(()) => is_first(ports, key, once).await,
+                    refused => refused,
+                }
             }
-        }
+        };
+        let standing = spent.map(|(limit, spent)| (limit, spent.standing()));
+        Ok(Judged { request, grant, standing, allowed })
     }
 
-    /// How the limit of a key stands after this request; nothing if it has none.
-    async fn within_limit(
-        &self,
-        key: &KeyId,
-        grant: &Grant,
-    ) -> Result<Option<(RateLimit, Standing)>, Denied> {
-        let Some(limit) = grant.rate.or(self.settings.rate) else { return Ok(None) };
-        match self.key_limits.spend(&format!("KEY#{key}"), limit).await {
-            Spent::Passed(standing) => Ok(Some((limit, standing))),
-            Spent::Refused(standing) => Err(Denied::TooMany(limit, standing, key.clone())),
-        }
-    }
-
-    /// Finds out who sends a request. An address that fails to say so too often is not listened to for a while.
+    /// Finds out who sends a request. An address that fails to say so too often is not listened to for a while, but for
+    /// keys that are known here: their holders are not to suffer for a neighbour who guesses.
     async fn authenticated(
         &self,
         ports: &Ports,
         request: Request,
-    ) -> Result<(Request, Grant), Denied> {
+        needs: Needs,
+    ) -> Result<Identified, Denied> {
         if !self.settings.required {
-            return Ok((request, Grant::everything()));
+            return Ok(Identified { request, grant: Grant::everything(), once: None });
         }
         let source = request.extensions().get::<SourceAddress>().map(|source| source.0);
+        let key = presented(request.headers());
         let Some(limit) = self.settings.failures else {
-            return self.identified(ports, request, source).await;
+            return self.identified(ports, request, key, source, needs).await;
         };
         let bucket = failures_of(source);
         if let Some(wait) = self.failure_limits.known_empty(&bucket, limit).await {
-            return Err(Denied::TooManyFailures(wait));
+            let now = ports.ambient.now();
+            let is_known = |key: &ApiKey| self.keys.is_known_good(key, source, now);
+            if !key.as_ref().is_ok_and(is_known) {
+                return Err(Denied::TooManyFailures(wait));
+            }
         }
-        let identified = self.identified(ports, request, source).await;
+        let identified = self.identified(ports, request, key, source, needs).await;
         if !identified.as_ref().is_err_and(Denied::counts) {
             return identified;
         }
@@ -130,14 +139,46 @@ impl Guard {
         &self,
         ports: &Ports,
         request: Request,
+        key: Result<ApiKey, NoKey>,
         source: Option<IpAddr>,
-    ) -> Result<(Request, Grant), Denied> {
-        let key = presented(request.headers()).map_err(Denied::NoKey)?;
+        needs: Needs,
+    ) -> Result<Identified, Denied> {
+        let key = key.map_err(Denied::NoKey)?;
         let now = ports.ambient.now();
-        let judged = self.keys.judge(&key, source, now).await.map_err(Denied::Unknown)?;
+        // A change of keys and secrets is rare, and not for a version that was replaced or revoked a moment ago.
+        let anew = is_change(needs, request.method());
+        let judged = self.keys.judge(&key, source, now, anew).await.map_err(Denied::Unknown)?;
         let grant = judged.map_err(|refusal| Denied::Refused(refusal, key.id().clone()))?;
-        let request = signed::checked(request, &grant, &*ports.vault, now).await?;
-        Ok((request, grant))
+        let (request, once) = signed::checked(request, &grant, &*ports.vault, now).await?;
+        Ok(Identified { request, grant, once })
+    }
+}
+
+/// Whether a request is to change keys or signing secrets.
+fn is_change(needs: Needs, method: &Method) -> bool {
+    needs == Needs::Scope(Scope::Admin) && !method.is_safe()
+}
+
+/// Whether the key is for this.
+fn is_permitted(grant: &Grant, key: &KeyId, needs: Needs, method: &Method) -> Result<(), Denied> {
+    match needs {
+        Needs::Scope(scope) if !grant.has(scope) => Err(Denied::OutOfScope(scope, key.clone())),
+        Needs::Scope(_) | Needs::AnyKey | Needs::Nothing => {
+            let is_refused = grant.superseded.is_some() && is_change(needs, method);
+            if is_refused { Err(Denied::Superseded(key.clone())) } else { Ok(()) }
+        }
+    }
+}
+
+/// Whether a request that counts once comes for the first time. That is asked last: what was refused for another reason
+/// may be sent again.
+async fn is_first(ports: &Ports, key: &KeyId, once: Option<Once>) -> Result<(), Denied> {
+    let Some(Once { request, until }) = once else { return Ok(()) };
+    let by = write_id(&*ports.ambient);
+    match ports.replays.is_first(&request, &by, until, ports.ambient.now()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Denied::Unsigned(Unsigned::Replayed, key.clone())),
+        Err(error) => Err(Denied::Unknown(error)),
     }
 }
 
@@ -160,15 +201,17 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     if needs == Needs::Nothing {
         return next.run(request).await;
     }
-    let Admitted { mut request, grant, standing } = match guard.judge(ports, request, needs).await {
-        Ok(admitted) => admitted,
+    let judged = match guard.judge(ports, request, needs).await {
+        Ok(judged) => judged,
         Err(denied) => return denied.into_response(),
     };
+    let Judged { mut request, grant, standing, allowed } = judged;
     let (key, superseded) = (grant.key.clone(), grant.superseded);
     request.extensions_mut().insert(Arc::new(grant));
-    let mut response = match &key {
-        None => next.run(request).await,
-        Some((key, _)) => {
+    let mut response = match (allowed, &key) {
+        (Err(denied), _) => denied.into_response(),
+        (Ok(()), None) => next.run(request).await,
+        (Ok(()), Some((key, _))) => {
             // The environment may be frozen as soon as it has answered: what is not waited for may never happen.
             let noted = guard.keys.note_use(key, ports.ambient.now(), NOTE_WITHIN);
             let (response, ()) = futures::join!(next.run(request), noted);

@@ -26,6 +26,15 @@ pub(crate) enum Spent {
     Refused(Standing),
 }
 
+impl Spent {
+    /// How the bucket stands afterwards.
+    pub(crate) const fn standing(self) -> Standing {
+        match self {
+            Self::Passed(standing) | Self::Refused(standing) => standing,
+        }
+    }
+}
+
 /// What is held of one bucket.
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -96,10 +105,7 @@ impl Limits {
     ) -> Taken {
         let take = self.buckets.take(name, limit, wanted, now);
         let trouble = match tokio::time::timeout(TAKE_WITHIN, take).await {
-            Ok(Ok(taken)) => {
-                held.own = None;
-                return taken;
-            }
+            Ok(Ok(taken)) => return taken,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TAKE_WITHIN.as_secs()),
         };

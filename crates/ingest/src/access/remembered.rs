@@ -51,7 +51,7 @@ impl Remembered {
         Self { keys, known_for, known, refused: Mutex::new(LruCache::new(REFUSED_MAX)) }
     }
 
-    /// Judges a request with this key by what is remembered, or else by what is stored.
+    /// Judges a request with this key by what is remembered, or else by what is stored; if `anew`, by what is stored.
     ///
     /// # Errors
     /// When the key cannot be read.
@@ -60,8 +60,9 @@ impl Remembered {
         key: &ApiKey,
         source: Option<IpAddr>,
         now: Timestamp,
+        anew: bool,
     ) -> Result<Result<Grant, Refusal>, PortError> {
-        if let Some(record) = self.known(key.id(), now) {
+        if let Some(record) = self.known(key.id(), now).filter(|_| !anew) {
             match admit(Some(&record), key, source, now) {
                 Err(Refusal::WrongSecret) => {}
                 judged => return Ok(judged),
@@ -81,6 +82,17 @@ impl Remembered {
             None => drop(lock(&self.known).pop(key.id())),
         }
         Ok(judged)
+    }
+
+    /// Whether this key is remembered as good from this address. Asks nobody.
+    pub(crate) fn is_known_good(
+        &self,
+        key: &ApiKey,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> bool {
+        self.known(key.id(), now)
+            .is_some_and(|record| admit(Some(&record), key, source, now).is_ok())
     }
 
     /// Takes note of a record that was written just now.

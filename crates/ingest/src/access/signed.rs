@@ -6,8 +6,9 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use relay_core::access::{Grant, KeyId, Purpose};
+use relay_core::body::Sha256;
 use relay_core::ports::Vault;
-use relay_core::signature::Claimed;
+use relay_core::signature::{Claimed, TOLERANCE};
 use relay_core::time::Timestamp;
 
 use super::denied::{Denied, Unsigned};
@@ -18,23 +19,50 @@ const HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signatur
 /// The paths whose requests say by their bodies what they are, and of which a repetition does nothing.
 const MESSAGE_PATHS: [&str; 2] = ["/message", "/v1/messages"];
 
-/// The request, if it is signed rightly or need not be signed and is not. A signature that is there is always checked:
+/// A signed request that counts once: its repetition would not be harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Once {
+    /// What tells it from every other one, in hexadecimal digits.
+    pub(super) request: String,
+    /// How long that is to be kept: until the signature is too old by any clock that counts.
+    pub(super) until: Timestamp,
+}
+
+impl Once {
+    /// The request that was signed with this version of this key. Which of several right signatures it brings is no part
+    /// of it, nor are its other headers: they are not signed.
+    fn of(key: &KeyId, version: u32, claimed: &Claimed<'_>, at: Timestamp, body: &[u8]) -> Self {
+        // No header holds a line feed, so no two requests make one text.
+        let signed = format!("{key}\n{version}\n{}\n{}\n", claimed.id, at.as_seconds());
+        let request = Sha256::of(&[signed.as_bytes(), body].concat()).to_string();
+        Self { request, until: at.plus(2 * TOLERANCE) }
+    }
+}
+
+/// The request, if it is signed rightly or need not be signed and is not; and what it counts as if it counts once. A signature that is there is always checked:
 /// who sends one wants to know that it is wrong.
 pub(super) async fn checked(
     request: Request,
     grant: &Grant,
     vault: &dyn Vault,
     now: Timestamp,
-) -> Result<Request, Denied> {
-    let Some((key, version)) = &grant.key else { return Ok(request) };
+) -> Result<(Request, Option<Once>), Denied> {
+    let Some((key, version)) = &grant.key else { return Ok((request, None)) };
     let denied = |reason: Unsigned| Denied::Unsigned(reason, key.clone());
     let is_there = |name: &&str| request.headers().contains_key(*name);
     if !HEADERS.iter().any(is_there) {
-        return if grant.signature_required { Err(denied(Unsigned::Missing)) } else { Ok(request) };
+        return match grant.require_signature {
+            true => Err(denied(Unsigned::Missing)),
+            false => Ok((request, None)),
+        };
     }
     let (parts, body) = request.into_parts();
     let claimed = claimed(&parts.headers).ok_or_else(|| denied(Unsigned::Malformed))?;
-    if !is_for(claimed.id, &parts.method, &parts.uri) {
+    let is_message = parts.method == Method::POST && MESSAGE_PATHS.contains(&parts.uri.path());
+    if is_message && claimed.id.contains(' ') {
+        return Err(denied(Unsigned::SpaceInId));
+    }
+    if !is_message && !is_for(claimed.id, &parts.method, &parts.uri) {
         return Err(denied(Unsigned::OtherRequest));
     }
     let master = grant.master.as_ref().ok_or_else(|| denied(Unsigned::NoSecret))?;
@@ -42,8 +70,10 @@ pub(super) async fn checked(
     let purpose = Purpose::Requests { key, version: *version };
     let secret = masters.derive(master, purpose).ok_or_else(|| denied(Unsigned::NoSecret))?;
     let bytes = whole(body, key).await?;
-    claimed.verify(&secret, &bytes, now).map_err(|error| denied(error.into()))?;
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    let at = claimed.at().and_then(|at| claimed.verify(&secret, &bytes, now).map(|()| at));
+    let at = at.map_err(|error| denied(error.into()))?;
+    let once = (!is_message).then(|| Once::of(key, *version, &claimed, at, &bytes));
+    Ok((Request::from_parts(parts, Body::from(bytes)), once))
 }
 
 async fn whole(body: Body, key: &KeyId) -> Result<Bytes, Denied> {
@@ -62,11 +92,9 @@ fn claimed(headers: &HeaderMap) -> Option<Claimed<'_>> {
 }
 
 /// Whether a signature with this id is for this request: method, path and query are not among the bytes that are signed
-/// otherwise, and a signature must not be carried from one to another. A message says in its body what it is.
+/// otherwise, and a signature must not be carried from one to another. A message says in its body what it is; its id has no
+/// space, so it is the id of no other request.
 fn is_for(id: &str, method: &Method, uri: &Uri) -> bool {
-    if method == Method::POST && MESSAGE_PATHS.contains(&uri.path()) {
-        return true;
-    }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     id.strip_prefix(method.as_str()).and_then(|rest| rest.strip_prefix(' ')) == Some(target)
 }

@@ -1,5 +1,7 @@
 //! API keys as clients get them. A secret is in the answer that made it and in no other.
 
+use std::fmt;
+
 use relay_core::access::{KeyRecord, KeyVersion, RateLimit, Scope, Senders};
 use relay_core::identity::CorrelationId;
 use relay_core::time::Timestamp;
@@ -66,6 +68,17 @@ pub(crate) struct VersionAnswer {
     pub(crate) ends_at: Option<String>,
 }
 
+/// What names the key, and never its secrets.
+impl fmt::Debug for KeySecretsAnswer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KeySecretsAnswer")
+            .field("about", &self.about)
+            .field("correlation_id", &self.correlation_id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An API key that was just made or rotated, with its secrets. Nobody can show them again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -119,9 +132,9 @@ impl KeyAnswer {
             allowed_ips: rules.allowed_ips.blocks().iter().map(ToString::to_string).collect(),
             expires_at: rules.expires_at.map(|time| time.to_string()),
             rate_limit: rules
-                .rate
+                .rate_limit
                 .map(|RateLimit { per_second, burst }| RateLimitAnswer { per_second, burst }),
-            require_signature: rules.signature_required,
+            require_signature: rules.require_signature,
             versions: versions.iter().filter(is_live).map(version).collect(),
             created_at: created_at.to_string(),
             revoked_at: revoked_at.map(|time| time.to_string()),

@@ -31,6 +31,9 @@ pub(crate) enum KeyError {
     /// Too many versions would be valid at once.
     #[error(transparent)]
     TooManyVersions(#[from] TooManyVersions),
+    /// Somebody else rotated it at the same time: without a grace period one of the two new secrets would be void.
+    #[error("the API key was rotated by somebody else meanwhile")]
+    Overtaken,
     /// Somebody else changes it all the time.
     #[error("the API key is being changed by somebody else; try again")]
     Busy,
@@ -106,13 +109,16 @@ impl ManageKeys<'_> {
         grace: Duration,
     ) -> Result<(StoredKey, Secrets), KeyError> {
         // What may not be rotated is to be known before the vault is asked.
-        self.find(id).await?;
+        let newest = self.find(id).await?.record.versions.last().map(|version| version.number);
         let (masters, master) = self.masters().await?;
         let ambient = &self.ports.ambient;
         let key = ApiKey::of(id.clone(), [ambient.bits(), ambient.bits()]);
         let rotated = self
             .write(id, "an API key was rotated", |record, write_id| {
                 refuse_revoked(&record)?;
+                if record.versions.last().map(|version| version.number) != newest {
+                    return Err(KeyError::Overtaken);
+                }
                 let now = self.ports.ambient.now();
                 Ok(Some(record.rotated(&key, Some(master.clone()), grace, now, write_id)?))
             })

@@ -12,13 +12,13 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use relay_core::access::{Grant, KeyId};
+use relay_core::access::{Grant, KeyId, Senders};
 use relay_core::identity::CorrelationId;
 use relay_core::ports::StoredKey;
 
 use crate::codes::Code;
 use crate::openapi::{ApiKeyChangeRequest, ApiKeyRequest, RotateRequest};
-use crate::paging::{Paging, listed};
+use crate::paging::{Paging, listed, listed_among_others};
 use crate::problem::{Problem, ProblemAnswer};
 use crate::request::JsonBytes;
 use crate::rotation::grace;
@@ -89,7 +89,11 @@ pub(crate) async fn get_keys(
         async move { keys.list(Option::as_ref(&after)).await }
     };
     let may_see = |stored: &StoredKey| manage.may_see(&stored.record);
-    let page = listed(paging, list, |stored| stored.record.id.as_str(), may_see).await?;
+    let name: fn(&StoredKey) -> &str = |stored| stored.record.id.as_str();
+    let page = match &grant.senders {
+        Senders::All => listed(paging, list, name, may_see).await?,
+        Senders::Only(_) => listed_among_others(paging, list, name, may_see).await?,
+    };
     let items = page.items.into_iter().map(|stored| shown(&app, stored)).collect();
     Ok(Json(KeysAnswer { items, next_cursor: page.next_cursor }))
 }
@@ -169,7 +173,7 @@ pub(crate) async fn delete_key(
         (status = 200, description = "The key, with its new secrets", body = KeySecretsAnswer),
         (status = 400, description = "VALIDATION_ERROR", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "NOT_FOUND", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 409, description = "STATE_CONFLICT: it is revoked, too many versions are valid, or others change it all the time", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 409, description = "STATE_CONFLICT: it is revoked, too many versions are valid, or somebody else rotated it at the same time", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "PAYLOAD_TOO_LARGE", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "SYSTEM_ERROR: try again", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -192,9 +196,10 @@ impl From<KeyError> for Problem {
         match error {
             KeyError::NotFound => Self::new(Code::NotFound, error.to_string()),
             KeyError::NotCovered => Self::new(Code::Forbidden, error.to_string()),
-            KeyError::Revoked | KeyError::TooManyVersions(_) | KeyError::Busy => {
-                Self::new(Code::StateConflict, error.to_string())
-            }
+            KeyError::Revoked
+            | KeyError::TooManyVersions(_)
+            | KeyError::Overtaken
+            | KeyError::Busy => Self::new(Code::StateConflict, error.to_string()),
             KeyError::Port(error) => error.into(),
         }
     }

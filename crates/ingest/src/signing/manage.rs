@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use relay_core::access::{Grant, MasterSecrets, Senders, SigningRecord, TooManyVersions};
 use relay_core::identity::SenderId;
 use relay_core::ports::{Cursor, Page, PortError, RevisionWritten};
@@ -30,6 +30,9 @@ pub(crate) enum SigningError {
     /// Too many versions would be in use at once.
     #[error(transparent)]
     TooManyVersions(#[from] TooManyVersions),
+    /// Somebody else rotated it at the same time: without a grace period one of the two new secrets would be void.
+    #[error("the signing secret was rotated by somebody else meanwhile")]
+    Overtaken,
     /// Somebody else rotates it all the time.
     #[error("the signing secret is being changed by somebody else; try again")]
     Busy,
@@ -78,7 +81,7 @@ impl ManageSigning<'_> {
     }
 
     /// A page of those that the caller may see. Who may see some senders alone is shown these one by one: the cursor of a
-    /// page of all would name others.
+    /// page of all would name others. Theirs looks like those.
     pub(crate) async fn list(
         &self,
         after: Option<Cursor>,
@@ -86,14 +89,25 @@ impl ManageSigning<'_> {
         let Senders::Only(senders) = &self.grant.senders else {
             return self.ports.signing_secrets.list(after.as_ref()).await;
         };
-        let is_next = |sender: &&SenderId| {
-            after.as_ref().is_none_or(|Cursor(after)| sender.as_str() > after.as_str())
-        };
+        let after = after.as_ref().map(|Cursor(after)| {
+            after.split_once('/').map_or(after.as_str(), |(_shard, sender)| sender)
+        });
+        let is_next = |sender: &&SenderId| after.is_none_or(|after| sender.as_str() > after);
         let next: Vec<&SenderId> = senders.iter().filter(is_next).take(FINDS_AT_ONCE).collect();
         let found = next.iter().map(|sender| self.ports.signing_secrets.find(sender));
-        let items = try_join_all(found).await?.into_iter().flatten().collect();
+        let mut items = Vec::new();
+        for (sender, found) in next.iter().zip(join_all(found).await) {
+            match found {
+                Ok(found) => items.extend(found),
+                // It must not hide the others.
+                Err(error @ PortError::Corrupt { .. }) => {
+                    tracing::error!(sender_id = %sender, %error, "a record is left out of the list");
+                }
+                Err(error @ PortError::Unavailable { .. }) => return Err(error),
+            }
+        }
         let last = next.last().filter(|_| next.len() == FINDS_AT_ONCE);
-        Ok(Page { items, next: last.map(|last| Cursor(last.to_string())) })
+        Ok(Page { items, next: last.map(|last| Cursor(format!("0/{last}"))) })
     }
 
     /// Gives a sender a new secret; deliveries are signed with the old ones too for a while.
@@ -104,6 +118,7 @@ impl ManageSigning<'_> {
     ) -> Result<(SigningRecord, Option<SigningSecret>), SigningError> {
         // What may not be rotated is to be known before the vault is asked.
         let mut found = self.find(sender).await?;
+        let first_seen = newest_number(&found);
         let masters = self.masters().await?;
         let ambient = &*self.ports.ambient;
         let nonce = write_id(ambient);
@@ -118,6 +133,9 @@ impl ManageSigning<'_> {
                 }
                 RevisionWritten::Changed(_) => found = self.find(sender).await?,
             }
+            if newest_number(&found) != first_seen {
+                return Err(SigningError::Overtaken);
+            }
         }
         Err(SigningError::Busy)
     }
@@ -130,6 +148,10 @@ impl ManageSigning<'_> {
     fn by(&self) -> Option<&str> {
         self.grant.key.as_ref().map(|(id, _)| id.as_str())
     }
+}
+
+fn newest_number(record: &SigningRecord) -> Option<u32> {
+    record.versions.last().map(|version| version.number)
 }
 
 fn newest(record: &SigningRecord, masters: &MasterSecrets) -> Option<SigningSecret> {

@@ -21,7 +21,7 @@ use crate::openapi::{RotateRequest, SigningSecretRequest};
 use crate::paging::{Paging, listed};
 use crate::problem::{Problem, ProblemAnswer};
 use crate::request::JsonBytes;
-use crate::rotation::grace;
+use crate::rotation::grace_of_deliveries;
 use crate::router::App;
 use answers::{NewSigningAnswer, SigningAnswer, SigningsAnswer};
 use manage::{ManageSigning, SigningError};
@@ -133,7 +133,8 @@ fn includes_secret(query: &[(String, String)]) -> Result<bool, Mistakes> {
     mistakes.or(Some(!query.is_empty()))
 }
 
-/// Gives a sender a new signing secret. Deliveries are signed with the old ones too for the grace period.
+/// Gives a sender a new signing secret. Deliveries are signed with the old ones too for the grace period,
+/// which is 0 or at least 60 seconds: workers know of a new secret within a minute.
 #[utoipa::path(
     post, path = "/v1/signing-secrets/{senderId}/rotate", operation_id = "postSigningSecretRotate", tag = "access",
     params(("senderId" = String, Path, description = "Who sends")),
@@ -142,7 +143,7 @@ fn includes_secret(query: &[(String, String)]) -> Result<bool, Mistakes> {
         (status = 200, description = "The new secret", body = NewSigningAnswer),
         (status = 400, description = "VALIDATION_ERROR", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "NOT_FOUND", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 409, description = "STATE_CONFLICT: too many versions are in use, or others change it all the time", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 409, description = "STATE_CONFLICT: too many versions are in use, or somebody else rotated it at the same time", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "PAYLOAD_TOO_LARGE", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "SYSTEM_ERROR: try again", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -155,7 +156,7 @@ pub(crate) async fn post_rotate(
     id: Result<Path<String>, PathRejection>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Json<NewSigningAnswer>, Problem> {
-    let (sender, grace) = (sender_id(id)?, grace(&bytes)?);
+    let (sender, grace) = (sender_id(id)?, grace_of_deliveries(&bytes)?);
     let (record, secret) = manage(&app, &grant).rotate(&sender, grace).await?;
     let answer = SigningAnswer::of(&record, None, app.accept.ports.ambient.now());
     Ok(Json(answer.revealing(secret, &correlation_id)))
@@ -166,9 +167,10 @@ impl From<SigningError> for Problem {
         match error {
             SigningError::NotFound => Self::new(Code::NotFound, error.to_string()),
             SigningError::NotCovered => Self::new(Code::Forbidden, error.to_string()),
-            SigningError::Exists | SigningError::TooManyVersions(_) | SigningError::Busy => {
-                Self::new(Code::StateConflict, error.to_string())
-            }
+            SigningError::Exists
+            | SigningError::TooManyVersions(_)
+            | SigningError::Overtaken
+            | SigningError::Busy => Self::new(Code::StateConflict, error.to_string()),
             SigningError::Port(error) => error.into(),
         }
     }

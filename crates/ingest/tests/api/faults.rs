@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Before,
     /// It happens, and the answer is lost.
     After,
+    /// It finds something that it cannot read.
+    Unreadable,
     /// It never answers.
     Hangs,
     /// The code that asks panics.
@@ -98,6 +100,10 @@ impl Faults {
             Some(Fault::After) => {
                 act.await?;
                 lost()
+            }
+            Some(Fault::Unreadable) => {
+                let reason = "secret internals".to_owned();
+                Err(PortError::Corrupt { action: call, reason }.into())
             }
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::Panics) => panic!("a planned panic"),

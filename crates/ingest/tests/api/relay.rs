@@ -16,7 +16,7 @@ use relay_core::settings::IngestSettings;
 use relay_ingest::{Ports, router};
 use relay_testkit::{
     ManualClock, MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue,
-    MemorySigningSecrets, MemoryStore, MemoryVault, TestAmbient, sample,
+    MemoryReplays, MemorySigningSecrets, MemoryStore, MemoryVault, TestAmbient, sample,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -62,6 +62,7 @@ pub(crate) struct Relay {
     pub(crate) keys: MemoryKeys,
     pub(crate) signing_secrets: MemorySigningSecrets,
     pub(crate) buckets: MemoryBuckets,
+    pub(crate) replays: MemoryReplays,
     ports: Ports,
     pub(crate) faults: Arc<Faults>,
     pub(crate) router: Router,
@@ -82,6 +83,7 @@ impl Relay {
         let breakers = MemoryBreakers::new();
         let (keys, signing_secrets) = (MemoryKeys::new(), MemorySigningSecrets::new());
         let (buckets, vault) = (MemoryBuckets::new(), MemoryVault::holding(masters()));
+        let replays = MemoryReplays::new();
         let faults = Arc::new(Faults::default());
         let ports = Ports {
             store: Arc::new(Faulty { port: store.clone(), faults: faults.clone() }),
@@ -94,6 +96,7 @@ impl Relay {
                 faults: faults.clone(),
             }),
             buckets: Arc::new(Faulty { port: buckets.clone(), faults: faults.clone() }),
+            replays: Arc::new(Faulty { port: replays.clone(), faults: faults.clone() }),
             vault: Arc::new(Faulty { port: vault, faults: faults.clone() }),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 1)),
         };
@@ -107,6 +110,7 @@ impl Relay {
             keys,
             signing_secrets,
             buckets,
+            replays,
             ports,
             faults,
             router,

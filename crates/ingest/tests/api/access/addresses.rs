@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use relay_core::access::{AllowedIps, KeyRules};
+use relay_core::access::{AllowedIps, ApiKey, KeyRules};
 
 use super::holder::{Ask, HOME, guarded, is_in, numbered, rules};
 use crate::relay::Relay;
@@ -21,6 +21,11 @@ const TRICKS: [&str; 9] = [
     "cloudfront-viewer-address",
     "x-forwarded-host",
 ];
+
+/// A request with a key that does not exist.
+fn guess() -> Ask {
+    Ask::get(PATH).key(&numbered(99))
+}
 
 fn allowing(blocks: &[&str]) -> KeyRules {
     let blocks = blocks.iter().map(|block| AllowedIps::parse_block(block).unwrap());
@@ -86,11 +91,19 @@ async fn failures(relay: &Relay, ask: impl Fn(usize) -> Ask) -> usize {
 async fn an_address_that_fails_too_often_is_refused_unheard_and_no_other() {
     let relay = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
     let key = relay.key(1, rules());
-    assert_eq!(failures(&relay, |_| Ask::get(PATH)).await, 16);
+    let known = relay.key(2, rules());
+    assert!(is_in(&Ask::get(PATH).key(&known).of(&relay).await));
+    assert_eq!(failures(&relay, |_| guess()).await, 16);
     let finds = relay.keys.calls().finds;
     let unheard = Ask::get(PATH).key(&key).of(&relay).await;
     assert_eq!((unheard.status, unheard.code()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    // Whose key is known here is not to suffer for a neighbour; who only knows its id is.
+    assert!(is_in(&Ask::get(PATH).key(&known).of(&relay).await));
+    let wrong = ApiKey::of(known.id().clone(), [[7; 16], [7; 16]]);
+    assert_eq!(Ask::get(PATH).key(&wrong).of(&relay).await.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(relay.keys.calls().finds, finds);
+    let unsigned = Ask::get(PATH).key(&known).header("webhook-id", "GET /health/ready");
+    assert_eq!(unsigned.of(&relay).await.status, StatusCode::TOO_MANY_REQUESTS);
     for other in ["192.0.2.2", "2001:db8::1", ""] {
         assert!(is_in(&Ask::get(PATH).key(&key).from(other).of(&relay).await), "{other}");
     }
@@ -105,7 +118,7 @@ async fn no_header_makes_another_address_of_one_that_fails() {
     let relay = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
     let trick = |count: usize| {
         let address = format!("198.51.100.{count}");
-        TRICKS.iter().fold(Ask::get(PATH), |ask, name| ask.header(name, &address))
+        TRICKS.iter().fold(guess(), |ask, name| ask.header(name, &address))
     };
     assert_eq!(failures(&relay, trick).await, 16);
     assert_eq!(relay.buckets.names(), [format!("ADDRESS#{HOME}")]);
@@ -114,14 +127,15 @@ async fn no_header_makes_another_address_of_one_that_fails() {
 #[tokio::test]
 async fn the_addresses_of_one_network_count_as_one() {
     let relay = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
-    let of_network = |count: usize| Ask::get(PATH).from(&format!("2001:db8:0:1::{count:x}"));
+    let of_network = |count: usize| guess().from(&format!("2001:db8:0:1::{count:x}"));
     assert_eq!(failures(&relay, of_network).await, 16);
     let key = relay.key(1, rules());
     assert!(!is_in(&Ask::get(PATH).key(&key).from("2001:db8:0:1:ffff::").of(&relay).await));
     assert!(is_in(&Ask::get(PATH).key(&key).from("2001:db8:0:2::").of(&relay).await));
-    let mapped = |_| Ask::get(PATH).from("::ffff:192.0.2.7");
+    let mapped = |_| guess().from("::ffff:192.0.2.7");
     assert_eq!(failures(&relay, mapped).await, 16);
-    assert!(!is_in(&Ask::get(PATH).key(&key).from("192.0.2.7").of(&relay).await));
+    let stranger = relay.key(2, rules());
+    assert!(!is_in(&Ask::get(PATH).key(&stranger).from("192.0.2.7").of(&relay).await));
 }
 
 #[tokio::test]
@@ -142,17 +156,46 @@ async fn whatever_fails_counts_and_what_is_let_in_does_not() {
         };
         assert!(!is_in(&ask.of(&relay).await));
     }
-    let answer = Ask::get(PATH).key(&key).of(&relay).await;
-    // Tokens in an environment's slice may be left over: one more failure tells.
-    assert!(answer.status == 429 || failures(&relay, |_| Ask::get(PATH)).await == 0);
+    assert_eq!(failures(&relay, |_| guess()).await, 0);
+    let stranger = relay.key(3, rules());
+    assert_eq!(Ask::get(PATH).key(&stranger).of(&relay).await.status, 429);
+}
+
+/// It costs nothing and guesses nothing, and whoever shares an address with a health check would be shut out by it.
+#[tokio::test]
+async fn a_request_without_a_key_counts_against_nobody() {
+    let relay = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
+    let key = relay.key(1, rules());
+    for _ in 0..100 {
+        assert_eq!(Ask::get(PATH).of(&relay).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(relay.buckets.calls(), 0);
+    assert!(is_in(&Ask::get(PATH).key(&key).of(&relay).await));
+}
+
+/// What is remembered counts for its time and no longer, and for what the key may do.
+#[tokio::test]
+async fn a_key_that_is_known_is_let_in_from_a_failing_address_only_while_it_is_good() {
+    let relay = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
+    let soon = relay.clock.now().plus(Duration::from_secs(1));
+    let expiring = relay.key(1, KeyRules { expires_at: Some(soon), ..rules() });
+    let away = relay.key(2, allowing(&["203.0.113.1"]));
+    assert!(is_in(&Ask::get(PATH).key(&expiring).of(&relay).await));
+    assert!(is_in(&Ask::get(PATH).key(&away).from("203.0.113.1").of(&relay).await));
+    failures(&relay, |_| guess()).await;
+    assert!(is_in(&Ask::get(PATH).key(&expiring).of(&relay).await));
+    assert_eq!(Ask::get(PATH).key(&away).of(&relay).await.status, 429);
+    relay.clock.advance(Duration::from_secs(1));
+    failures(&relay, |_| guess()).await;
+    assert_eq!(Ask::get(PATH).key(&expiring).of(&relay).await.status, 429);
 }
 
 #[tokio::test]
 async fn failures_count_across_environments() {
     let one = guarded(&[("AUTHENTICATION_FAILURES_MAX", "16")]);
     let other = one.another(&[("AUTHENTICATION", "keys"), ("AUTHENTICATION_FAILURES_MAX", "16")]);
-    assert_eq!(failures(&one, |_| Ask::get(PATH)).await, 16);
-    assert_eq!(failures(&other, |_| Ask::get(PATH)).await, 0);
+    assert_eq!(failures(&one, |_| guess()).await, 16);
+    assert_eq!(failures(&other, |_| guess()).await, 0);
 }
 
 /// A client with a wrong key whom ten environments serve in turn is not taken for one that floods.
@@ -163,8 +206,8 @@ async fn an_address_is_refused_no_earlier_for_being_served_by_many() {
     let mut environments: Vec<Relay> = (1..10).map(|_| first.another(&settings)).collect();
     environments.push(first);
     for count in 0..16 {
-        let answer = Ask::get(PATH).of(&environments[count % 10]).await;
+        let answer = guess().of(&environments[count % 10]).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{count}");
     }
-    assert_eq!(Ask::get(PATH).of(&environments[6]).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(guess().of(&environments[6]).await.status, StatusCode::TOO_MANY_REQUESTS);
 }

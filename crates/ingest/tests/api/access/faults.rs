@@ -7,10 +7,11 @@ use relay_core::access::{
 };
 use relay_core::identity::SenderId;
 use relay_core::ports::{
-    Buckets, Cursor, Keys, Page, PortError, RevisionWritten, SigningSecrets, StoredKey, Vault,
+    Buckets, Cursor, Keys, Page, PortError, Replays, RevisionWritten, SigningSecrets, StoredKey,
+    Vault,
 };
 use relay_core::time::Timestamp;
-use relay_testkit::{MemoryBuckets, MemoryKeys, MemorySigningSecrets, MemoryVault};
+use relay_testkit::{MemoryBuckets, MemoryKeys, MemoryReplays, MemorySigningSecrets, MemoryVault};
 
 use super::holder::{Ask, guarded, post_key, rules};
 use crate::faults::{Fault, Faulty};
@@ -62,6 +63,19 @@ impl Buckets for Faulty<MemoryBuckets> {
         now: Timestamp,
     ) -> Result<Taken, PortError> {
         self.faults.around("take", self.port.take(name, limit, wanted, now)).await
+    }
+}
+
+#[async_trait]
+impl Replays for Faulty<MemoryReplays> {
+    async fn is_first(
+        &self,
+        request: &str,
+        by: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.faults.around("is first", self.port.is_first(request, by, until, now)).await
     }
 }
 

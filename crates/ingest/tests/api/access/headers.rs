@@ -42,8 +42,8 @@ async fn every_answer_is_safe_to_be_shown() {
 #[tokio::test]
 async fn a_limited_request_is_told_how_its_bucket_stands() {
     let relay = guarded(&[]);
-    let rate = Some(RateLimit { per_second: 2, burst: 8 });
-    let key = relay.key(1, KeyRules { rate, ..rules() });
+    let rate_limit = Some(RateLimit { per_second: 2, burst: 8 });
+    let key = relay.key(1, KeyRules { rate_limit, ..rules() });
     let first = Ask::get("/health/ready").key(&key).of(&relay).await;
     assert_eq!(header(&first, "ratelimit-policy"), "\"default\";q=8;w=4");
     assert_eq!(header(&first, "ratelimit"), "\"default\";r=7;t=1");

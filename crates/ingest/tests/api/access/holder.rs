@@ -26,8 +26,8 @@ pub(crate) fn rules() -> KeyRules {
         scopes: Scope::ALL.into(),
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        rate: None,
-        signature_required: false,
+        rate_limit: None,
+        require_signature: false,
     }
 }
 

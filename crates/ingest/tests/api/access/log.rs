@@ -1,13 +1,18 @@
 //! What the log says of keys: which was used and why one was refused, and never the key.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use relay_core::access::{ApiKey, KeyRules};
 use serde_json::Value;
 
 use super::holder::{Ask, guarded, numbered, post_key, rules, signing_secret};
 use crate::relay::{Relay, message};
+
+/// A second subscriber, which nothing uses. While there is only one, whether a line is of interest to it is asked on the
+/// thread that comes to the line first, which may be another test's: then nobody would get it.
+static SECOND: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
 
 /// What was written to the log.
 #[derive(Clone, Default)]
@@ -26,6 +31,7 @@ impl Write for Lines {
 impl Lines {
     /// Begins to write down everything that this thread logs.
     fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
+        LazyLock::force(&SECOND);
         let lines = Self::default();
         let written = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -79,6 +85,35 @@ async fn the_reason_of_a_refusal_is_in_the_log() {
     assert_eq!((told, id), (Value::Null, key.id().to_string().into()));
     let (told, id) = cause(&relay, &lines, Ask::get(path)).await;
     assert_eq!((told, id), ("no key".into(), Value::Null));
+}
+
+/// A client chooses its correlation id, and not these.
+#[tokio::test]
+async fn every_line_tells_where_the_request_came_from_and_the_gateways_id_of_it() {
+    let (lines, _guard) = Lines::kept();
+    let relay = guarded(&[]);
+    let key = relay.key(1, rules());
+    for (source, expected) in [
+        ("192.0.2.7", "192.0.2.7".into()),
+        ("::ffff:192.0.2.7", "192.0.2.7".into()),
+        ("", Value::Null),
+    ] {
+        for (ask, cause) in [
+            (Ask::get("/health/ready").key(&key), Value::Null),
+            (Ask::get("/health/ready").key(&numbered(9)), "no such key".into()),
+            (Ask::get("/health"), Value::Null),
+        ] {
+            let forged =
+                ask.header("x-correlation-id", "chosen").header("x-forwarded-for", "192.0.2.9");
+            forged.from(source).of(&relay).await;
+            let line = lines.last();
+            assert_eq!((&line["source"], &line["cause"]), (&expected, &cause));
+            assert_eq!(
+                (&line["request_id"], &line["correlation_id"]),
+                (&"request-1".into(), &"chosen".into())
+            );
+        }
+    }
 }
 
 #[tokio::test]
