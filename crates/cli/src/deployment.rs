@@ -31,11 +31,25 @@ const HINT: &str = "hint: --env-file .relay/env names the relay on this machine;
 /// Which relay is meant.
 #[derive(Args)]
 pub(crate) struct Deployment {
-    /// A file of variables that take the place of the environment: DYNAMODB_TABLE, SQS_QUEUE_URL, S3_BUCKET
-    /// and, unless the SDK is to find them, endpoints, region and keys. The relay on one machine writes
-    /// .relay/env.
+    /// A file of variables that take the place of the environment: DYNAMODB_TABLE, SQS_QUEUE_URL, S3_BUCKET,
+    /// for signing secrets of keys MASTER_SECRET_ID, and, unless the SDK is to find them, endpoints, region and
+    /// keys. The relay on one machine writes .relay/env.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+}
+
+/// The variables that count: those of the file, if one is named, else those of the environment.
+struct Variables {
+    file: Option<BTreeMap<String, String>>,
+}
+
+impl Variables {
+    fn get(&self, name: &str) -> Option<String> {
+        match &self.file {
+            Some(file) => file.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        }
+    }
 }
 
 /// What the operator commands work with.
@@ -110,30 +124,27 @@ impl Operator {
 }
 
 impl Deployment {
+    fn variables(&self) -> Result<Variables, Failure> {
+        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
+        Ok(Variables { file })
+    }
+
     /// Builds the adapters of the commands on keys. Calls nothing.
     pub(crate) async fn key_store(&self) -> Result<KeyStore, Failure> {
-        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
-        let lookup = |name: &str| match &file {
-            Some(file) => file.get(name).cloned(),
-            None => std::env::var(name).ok(),
-        };
-        let named = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let variables = self.variables()?;
+        let named = |name: &str| variables.get(name).filter(|value| !value.is_empty());
         let table =
             named(TABLE).ok_or_else(|| Failure::Usage(format!("{TABLE} is not set\n{HINT}")))?;
-        let clients = clients(file.as_ref(), &lookup).await;
+        let clients = clients(&variables).await;
         let vault = named(MASTER_SECRET).map(|id| SecretsManagerVault::new(&clients, id));
         Ok(KeyStore { keys: DynamoKeys::new(&clients, table), vault })
     }
 
     /// Builds the adapters. Work on many messages begins nothing more once `stop` was asked for. Calls nothing.
     pub(crate) async fn connect(&self, stop: &Stop) -> Result<Operator, Failure> {
-        let file = self.env_file.as_deref().map(environment_file::read).transpose()?;
-        let lookup = |name: &str| match &file {
-            Some(file) => file.get(name).cloned(),
-            None => std::env::var(name).ok(),
-        };
-        let settings = settings(&lookup)?;
-        let clients = clients(file.as_ref(), &lookup).await;
+        let variables = self.variables()?;
+        let settings = settings(&|name| variables.get(name))?;
+        let clients = clients(&variables).await;
         let table = settings.table.as_str();
         let store = Arc::new(DynamoStore::new(&clients, table));
         let ledger = DynamoLedger::new(&clients, table);
@@ -157,12 +168,9 @@ fn settings(lookup: &dyn Fn(&str) -> Option<String>) -> Result<IngestSettings, F
 }
 
 /// Clients with what the file says about keys, region and endpoints; what it leaves out the SDK finds.
-async fn clients(
-    file: Option<&BTreeMap<String, String>>,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Clients {
+async fn clients(variables: &Variables) -> Clients {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    let of_file = |name: &str| file.and_then(|file| file.get(name).cloned());
+    let of_file = |name: &str| variables.file.as_ref()?.get(name).cloned();
     if let Some(region) = of_file("AWS_REGION").or_else(|| of_file("AWS_DEFAULT_REGION")) {
         loader = loader.region(Region::new(region));
     }
@@ -172,7 +180,7 @@ async fn clients(
         let token = of_file("AWS_SESSION_TOKEN");
         loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "env file"));
     }
-    Clients::load(loader, Endpoints::read(lookup)).await
+    Clients::load(loader, Endpoints::read(&|name| variables.get(name))).await
 }
 
 #[cfg(test)]

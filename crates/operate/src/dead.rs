@@ -12,7 +12,7 @@ use relay_core::time::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::again::{Gone, SetGoing, Stopped};
-use crate::merge::Merge;
+use crate::merge::{Merge, Next};
 use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::stop::{Ended, Stop};
@@ -133,11 +133,12 @@ impl DeadFilter {
         ledger: &'ledger dyn Ledger,
         wanted: DeadWanted,
         now: Timestamp,
+        stop: Stop,
     ) -> Merge<'ledger> {
         let from = self.from.unwrap_or(Timestamp::from_millis(0));
         // What dies from now on is none of what was asked for, above all not what was just redriven.
         let until = self.until.map_or(now, |until| until.min(now));
-        Merge::new(ledger, wanted, from, until)
+        Merge::new(ledger, wanted, from, until, stop)
     }
 }
 
@@ -153,10 +154,13 @@ impl DeadLetters {
         limit: usize,
     ) -> Result<Vec<Listed>, PortError> {
         let now = self.going.ambient.now();
-        let mut entries = filter.entries(&*self.ledger, DeadWanted::NewestFirst, now);
+        // A list that a stop cut short would look like a whole one.
+        let never = Stop::default();
+        let mut entries = filter.entries(&*self.ledger, DeadWanted::NewestFirst, now, never);
         let mut listed = Vec::new();
         while listed.len() < limit {
-            let some = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
+            let next = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
+            let Next::Entries(some) = next else { break };
             if some.is_empty() {
                 break;
             }
@@ -188,11 +192,13 @@ impl DeadLetters {
         on: &mut (dyn FnMut(Redriven) + Send),
     ) -> Result<Ended, PortError> {
         let begun_at = self.going.ambient.now();
-        let mut entries = filter.entries(&*self.ledger, DeadWanted::OldestFirst, begun_at);
+        let (ledger, stop) = (&*self.ledger, self.stop.clone());
+        let mut entries = filter.entries(ledger, DeadWanted::OldestFirst, begun_at, stop);
         let pace = Mutex::new(Pace::new(options.per_second));
         let mut patience = Patience::default();
         loop {
-            let some = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
+            let next = entries.next(AT_ONCE, |entry| filter.takes_entry(entry)).await?;
+            let Next::Entries(some) = next else { return Ok(Ended::Interrupted) };
             if some.is_empty() {
                 return Ok(Ended::Whole);
             }

@@ -106,6 +106,8 @@ impl Recover {
                 patience.check()?;
             }
             match page.next {
+                // Here too: of a table in order every page is empty.
+                Some(_) if self.stop.was_asked() => return Ok(Ended::Interrupted),
                 Some(next) => after = Some(next),
                 None => return Ok(Ended::Whole),
             }

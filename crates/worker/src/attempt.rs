@@ -16,9 +16,15 @@ use crate::deliver::Worker;
 use crate::signer::Secrets;
 use crate::tell::Next;
 
-/// A message whose sender's secrets are not known comes back after this long, with as much jitter on top: what is
-/// missing is a service that does not answer, or an entry that somebody has to restore.
-const UNSIGNABLE_WAIT: Duration = Duration::from_secs(30);
+/// A message whose sender's secrets are not known comes back after this long at first: it may be a service that does
+/// not answer. With as much jitter on top as it waits.
+const UNSIGNABLE_WAIT_MIN: Duration = Duration::from_secs(30);
+/// And after this long at most, before jitter: it may be an entry that somebody has to restore, and whoever did wants
+/// to see messages go. With jitter it is as long as a copy can be delayed; what is longer would lose its jitter.
+const UNSIGNABLE_WAIT_MAX: Duration = Duration::from_secs(450);
+/// In between a message waits for this part of its age again: one that has waited for a day is not asked about every
+/// minute, and each costs a queue request every time.
+const UNSIGNABLE_AGE_PART: u32 = 4;
 
 impl Worker {
     /// How long the attempt may take, the reading of a stored body included. Such a body is read
@@ -35,12 +41,28 @@ impl Worker {
     /// attempt is spent and nothing is written. A message whose deadline comes first is there in time to be given up.
     pub(crate) async fn secrets(&self, envelope: &Envelope) -> Result<Secrets, Next> {
         self.signer.secrets(&envelope.sender_id).await.map_err(|reason| {
-            let wait = UNSIGNABLE_WAIT + self.jitter_of(UNSIGNABLE_WAIT);
-            let until = self.ports.ambient.now().plus(wait).min(self.deadline(envelope));
+            let now = self.ports.ambient.now();
+            let age = now.since(envelope.life.generation_started_at);
+            let wait = (age / UNSIGNABLE_AGE_PART).clamp(UNSIGNABLE_WAIT_MIN, UNSIGNABLE_WAIT_MAX);
+            let until = now.plus(wait + self.jitter_of(wait)).min(self.deadline(envelope));
             let (id, sender_id) = (&envelope.id, &envelope.sender_id);
             tracing::warn!(%id, %sender_id, %until, %reason, "deferred: how to sign is not known");
             Next::Deferred(until)
         })
+    }
+
+    /// The same after a wait for room. It may outlast the minute within which a rotation is in use: only then are the
+    /// secrets asked for again.
+    pub(crate) async fn secrets_by_now(
+        &self,
+        envelope: &Envelope,
+        secrets: Secrets,
+    ) -> Result<Secrets, Next> {
+        if secrets.still_count(self.ports.ambient.now()) {
+            Ok(secrets)
+        } else {
+            self.secrets(envelope).await
+        }
     }
 
     /// Sends the message once, and is over at `ends`. Whatever happens is an outcome.

@@ -182,26 +182,28 @@ impl Worker {
             return Ok(self.defer(envelope, &destination, until));
         }
         // Before any room is taken: a sender whose secrets are not known keeps nobody else waiting.
-        if let Err(next) = self.secrets(envelope).await {
-            return Ok(next);
-        }
+        let secrets = match self.secrets(envelope).await {
+            Ok(secrets) => secrets,
+            Err(next) => return Ok(next),
+        };
         let left = self.last_begin(envelope, invocation_ends).since(self.ports.ambient.now());
         match tokio::time::timeout(left, slots.take(&destination)).await {
-            Ok(_slot) => self.take_up(envelope, &destination, item, invocation_ends).await,
+            Ok(_slot) => self.take_up(envelope, &destination, item, secrets, invocation_ends).await,
             Err(_elapsed) => Ok(self.unstarted(envelope, item)),
         }
     }
 
-    /// Learns how to sign, passes the gate, claims the message and does what the claim allows. What may keep an attempt
-    /// from being made comes before the claim, which counts it.
+    /// Passes the gate, claims the message and does what the claim allows. What may keep an attempt from being made
+    /// comes before the claim, which counts it.
     async fn take_up(
         &self,
         envelope: &Envelope,
         destination: &str,
         item: &Item,
+        secrets: Secrets,
         invocation_ends: Timestamp,
     ) -> Result<Next, PortError> {
-        let secrets = match self.secrets(envelope).await {
+        let secrets = match self.secrets_by_now(envelope, secrets).await {
             Ok(secrets) => secrets,
             Err(next) => return Ok(next),
         };

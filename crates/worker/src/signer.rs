@@ -50,8 +50,12 @@ pub(crate) enum Unsignable {
 }
 
 /// By which secrets one delivery is signed.
-#[derive(Clone, Default)]
-pub(crate) struct Secrets(Arc<[Version]>);
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    /// None if the sender is not signed for.
+    versions: Arc<[Version]>,
+    read_at: Timestamp,
+}
 
 /// A secret and its end.
 struct Version {
@@ -60,18 +64,23 @@ struct Version {
 }
 
 impl Secrets {
+    /// Whether they may be used at `now` without another look.
+    pub(crate) fn still_count(&self, now: Timestamp) -> bool {
+        is_within(REMEMBERED, self.read_at, now)
+    }
+
     /// Begins a signature by each secret that is valid at `at`, the newest first. The newest one has no end, so a sender
     /// that has secrets always has one that is valid.
     pub(crate) fn begin(&self, id: &RelayId, at: Timestamp) -> Signings {
         let is_live = |version: &&Version| version.ends_at.is_none_or(|end| at < end);
-        Signings::begin(self.0.iter().filter(is_live).map(|version| &version.secret), id, at)
+        Signings::begin(self.versions.iter().filter(is_live).map(|version| &version.secret), id, at)
     }
 }
 
 /// What is known of one sender. Locked while it is learned: one task does it for all.
 #[derive(Default)]
 struct Known {
-    learned: Option<(Timestamp, Secrets)>,
+    learned: Option<Secrets>,
     trouble_at: Option<Timestamp>,
 }
 
@@ -97,8 +106,8 @@ impl Signer {
         let known = self.known(sender);
         let mut known = known.lock().await;
         let now = self.ambient.now();
-        if let Some((at, secrets)) = &known.learned
-            && is_within(REMEMBERED, *at, now)
+        if let Some(secrets) = &known.learned
+            && secrets.still_count(now)
         {
             return Ok(secrets.clone());
         }
@@ -107,9 +116,10 @@ impl Signer {
         }
         let learned = tokio::time::timeout(LEARNED_WITHIN, self.learn(sender, now)).await;
         match learned.unwrap_or(Err(Unsignable::Late)) {
-            Ok(secrets) => {
+            Ok(versions) => {
                 // From before the read: a rotation may have come right behind it.
-                *known = Known { learned: Some((now, secrets.clone())), trouble_at: None };
+                let secrets = Secrets { versions: versions.into(), read_at: now };
+                *known = Known { learned: Some(secrets.clone()), trouble_at: None };
                 Ok(secrets)
             }
             Err(reason) => {
@@ -124,15 +134,19 @@ impl Signer {
         }
     }
 
-    async fn learn(&self, sender: &SenderId, now: Timestamp) -> Result<Secrets, Unsignable> {
+    async fn learn(&self, sender: &SenderId, now: Timestamp) -> Result<Vec<Version>, Unsignable> {
         match self.records.find(sender).await? {
-            None => Ok(Secrets::default()),
+            None => Ok(Vec::new()),
             Some(record) => self.derived(&record, now).await,
         }
     }
 
     /// The secrets of the versions that have not ended yet, the newest first.
-    async fn derived(&self, record: &SigningRecord, now: Timestamp) -> Result<Secrets, Unsignable> {
+    async fn derived(
+        &self,
+        record: &SigningRecord,
+        now: Timestamp,
+    ) -> Result<Vec<Version>, Unsignable> {
         if record.versions.last().is_none_or(|newest| newest.ends_at.is_some()) {
             return Err(Unsignable::NoNewest);
         }
@@ -143,7 +157,7 @@ impl Signer {
             let secret = secret.ok_or(Unsignable::NoMaster { version: version.number })?;
             versions.push(Version { secret, ends_at: version.ends_at });
         }
-        Ok(Secrets(versions.into()))
+        Ok(versions)
     }
 
     fn known(&self, sender: &SenderId) -> Arc<tokio::sync::Mutex<Known>> {
@@ -198,7 +212,8 @@ mod tests {
         let signer = signer(&records, &late);
         signer.secrets(&sender(0)).await.unwrap();
         let known = signer.known(&sender(0));
-        known.lock().await.learned = Some((sample::at(2), Secrets::default()));
+        let to_come = Secrets { versions: Arc::default(), read_at: sample::at(2) };
+        known.lock().await.learned = Some(to_come);
         signer.secrets(&sender(0)).await.unwrap();
         assert_eq!(records.calls().0, 2);
     }
@@ -234,6 +249,6 @@ mod tests {
         let sender = sender(0);
         let cut_off = tokio::time::timeout(Duration::from_secs(1), signer.secrets(&sender));
         assert!(cut_off.await.is_err());
-        assert_eq!(signer.secrets(&sender).await.unwrap().0.len(), 1);
+        assert_eq!(signer.secrets(&sender).await.unwrap().versions.len(), 1);
     }
 }

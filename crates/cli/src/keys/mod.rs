@@ -103,7 +103,7 @@ async fn create(arguments: CreateArguments) -> Result<ExitCode, Failure> {
     let rules = arguments.rules.rules(now)?;
     let store = arguments.deployment.key_store().await?;
     let masters = store.masters().await;
-    if rules.signature_required {
+    if rules.require_signature {
         masters.required("a key that is only good for signed requests")?;
     }
     let key = ApiKey::draw(bits()?, [bits()?, bits()?]);
@@ -158,7 +158,7 @@ async fn rotate(arguments: RotateArguments) -> Result<ExitCode, Failure> {
             return Ok(Err(format!("key {} is revoked; make another one", record.id)));
         }
         let can_sign = record.versions.last().is_some_and(|newest| newest.master.is_some());
-        if can_sign || record.rules.signature_required {
+        if can_sign || record.rules.require_signature {
             masters.required("the new version of a key that signs")?;
         }
         let now = SystemAmbient.now();

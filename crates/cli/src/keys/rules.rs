@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 use relay_core::access::{
-    AllowedIps, BURST_MAX, KeyRules, RATE_PER_SECOND_MAX, RateLimit, Scope, Senders,
+    AllowedIps, BURST_MAX, KEY_NAME_CHARACTERS_MAX, KeyRules, RATE_PER_SECOND_MAX, RateLimit,
+    Scope, Senders, is_key_name,
 };
 use relay_core::identity::SenderId;
 use relay_core::time::Timestamp;
 
 use crate::Failure;
-use crate::terminal::printable;
 
-/// Longest name, in characters.
-const NAME_CHARACTERS_MAX: usize = 64;
+/// What a key is called that nobody gave a name.
+const NAME_DEFAULT: &str = "created by relay keys";
 /// Most senders, and most blocks, that are listed one by one: what the API takes.
 const LISTED_MAX: usize = 100;
 /// Most days until a key expires: ten years.
@@ -29,10 +29,11 @@ const ALL: &str = "*";
 #[derive(Args)]
 pub(crate) struct RuleArguments {
     /// What people call the key.
-    #[arg(long)]
+    #[arg(long, default_value = NAME_DEFAULT)]
     name: String,
-    /// A sender whose messages it is for, or * for all of them. May be repeated.
-    #[arg(long = "sender", value_name = "ID", required = true)]
+    /// A sender whose messages it is for, or * for all of them. May be repeated. Has to be said, except for a key whose
+    /// only scope is admin: it is for all of them if nothing else is said.
+    #[arg(long = "sender", value_name = "ID")]
     senders: Vec<String>,
     /// What it may be used for: send, read, operate or admin. May be repeated; none implies another.
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
@@ -46,9 +47,9 @@ pub(crate) struct RuleArguments {
     /// Requests a second that it may make in the long run; the relay's default if absent.
     #[arg(long, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_PER_SECOND_MAX)))]
-    rate: Option<u32>,
-    /// Requests that it may make at once after a pause; twice the rate if absent.
-    #[arg(long, value_name = "NUMBER", requires = "rate",
+    rate_limit: Option<u32>,
+    /// Requests that it may make at once after a pause; twice the rate limit if absent.
+    #[arg(long, value_name = "NUMBER", requires = "rate_limit",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(BURST_MAX)))]
     burst: Option<u32>,
     /// Refuse its requests unless they are signed.
@@ -59,36 +60,44 @@ pub(crate) struct RuleArguments {
 impl RuleArguments {
     /// The rules of a key that is made at `now`.
     pub(crate) fn rules(&self, now: Timestamp) -> Result<KeyRules, Failure> {
-        let characters = self.name.chars().count();
-        let is_named = (1..=NAME_CHARACTERS_MAX).contains(&characters);
-        // What a terminal would act on is hidden in a list, and could make one name look like another.
-        if !is_named || self.name.trim() != self.name || printable(&self.name) != self.name {
-            let text = format!("--name must be 1 to {NAME_CHARACTERS_MAX} visible characters");
+        if !is_key_name(&self.name) {
+            let text = format!(
+                "--name must be 1 to {KEY_NAME_CHARACTERS_MAX} visible characters, a letter or digit among them"
+            );
             return Err(Failure::Usage(text));
         }
         if self.senders.len() > LISTED_MAX || self.allowed_ips.len() > LISTED_MAX {
             let text = format!("at most {LISTED_MAX} of --sender and of --allow-ip can be given");
             return Err(Failure::Usage(text));
         }
+        let scopes = scopes(&self.scopes)?;
         let days = |days| now.plus(DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)));
         Ok(KeyRules {
             name: self.name.clone(),
-            senders: senders(&self.senders)?,
-            scopes: scopes(&self.scopes)?,
+            senders: senders(&self.senders, &scopes)?,
+            scopes,
             allowed_ips: allowed_ips(&self.allowed_ips)?,
             expires_at: self.expires_in_days.map(days),
-            rate: self.rate.map(|per_second| RateLimit {
+            rate_limit: self.rate_limit.map(|per_second| RateLimit {
                 per_second,
                 burst: self.burst.unwrap_or(per_second * BURST_SECONDS).min(BURST_MAX),
             }),
-            signature_required: self.require_signature,
+            require_signature: self.require_signature,
         })
     }
 }
 
-fn senders(texts: &[String]) -> Result<Senders, Failure> {
-    if texts.iter().all(|text| text == ALL) {
-        return Ok(Senders::All);
+/// Whose messages the key is for. Whoever manages all keys could give themselves every sender anyway; with any other
+/// scope the widest key there is has to be asked for.
+fn senders(texts: &[String], scopes: &BTreeSet<Scope>) -> Result<Senders, Failure> {
+    match texts {
+        [] if *scopes == [Scope::Admin].into() => return Ok(Senders::All),
+        [] => {
+            let text = "--sender has to be said: an id, or '*' for all senders";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        [only] if only == ALL => return Ok(Senders::All),
+        _ => {}
     }
     if texts.iter().any(|text| text == ALL) {
         return Err(Failure::Usage("--sender '*' means all senders and stands alone".to_owned()));
@@ -144,10 +153,10 @@ mod tests {
         let plain = rules(&LEAST).unwrap();
         assert_eq!(plain.senders, Senders::Only([SenderId::parse("billing").unwrap()].into()));
         assert_eq!(
-            (plain.scopes, plain.rate, plain.expires_at),
+            (plain.scopes, plain.rate_limit, plain.expires_at),
             ([Scope::Send].into(), None, None)
         );
-        assert!(plain.allowed_ips.blocks().is_empty() && !plain.signature_required);
+        assert!(plain.allowed_ips.blocks().is_empty() && !plain.require_signature);
 
         let more = [
             "--scope",
@@ -158,7 +167,7 @@ mod tests {
             "2001:db8::/32",
             "--expires-in-days",
             "2",
-            "--rate",
+            "--rate-limit",
             "5",
             "--require-signature",
         ];
@@ -167,19 +176,34 @@ mod tests {
         let blocks = full.allowed_ips.blocks().iter().map(ToString::to_string);
         assert_eq!(blocks.collect::<Vec<_>>(), ["192.0.2.1/32", "2001:db8::/32"]);
         assert_eq!(full.expires_at.unwrap().as_seconds(), 2 * 86_400);
-        assert_eq!(full.rate, Some(RateLimit { per_second: 5, burst: 10 }));
-        assert!(full.signature_required);
+        assert_eq!(full.rate_limit, Some(RateLimit { per_second: 5, burst: 10 }));
+        assert!(full.require_signature);
     }
 
     #[test]
     fn what_a_key_is_for_has_to_be_said() {
-        for at in [0, 2, 4] {
+        for (at, expected) in [(2, "--sender has to be said"), (4, "MissingRequiredArgument")] {
             let mut flags = LEAST.to_vec();
             flags.drain(at..at + 2);
-            assert_eq!(rules(&flags).unwrap_err(), "MissingRequiredArgument", "{flags:?}");
+            let told = rules(&flags).unwrap_err();
+            assert!(told.contains(expected), "{flags:?}: {told}");
         }
-        let all = ["--name", "ci", "--sender", "*", "--scope", "admin"];
+        let unnamed = rules(&LEAST[2..]).unwrap();
+        assert_eq!(unnamed.name, NAME_DEFAULT);
+        let all = ["--sender", "*", "--scope", "send"];
         assert_eq!(rules(&all).unwrap().senders, Senders::All);
+    }
+
+    #[test]
+    fn an_administrators_key_alone_is_for_all_senders_unless_it_is_said() {
+        let admin = rules(&["--scope", "admin", "--scope", "admin"]).unwrap();
+        assert_eq!((admin.senders, admin.scopes), (Senders::All, [Scope::Admin].into()));
+        let only = rules(&["--scope", "admin", "--sender", "billing"]).unwrap();
+        assert_eq!(only.senders, Senders::Only([SenderId::parse("billing").unwrap()].into()));
+        for other in ["send", "read", "operate"] {
+            let told = rules(&["--scope", "admin", "--scope", other]).unwrap_err();
+            assert!(told.contains("--sender has to be said"), "{other}: {told}");
+        }
     }
 
     #[test]
@@ -190,13 +214,17 @@ mod tests {
             (["--scope", "write"], "must be one of send, read, operate, admin"),
             (["--allow-ip", "10.0.0.0/33"], "must be an address or a CIDR block"),
             (["--burst", "5"], "MissingRequiredArgument"),
-            (["--rate", "0"], "ValueValidation"),
+            (["--rate-limit", "0"], "ValueValidation"),
             (["--expires-in-days", "0"], "ValueValidation"),
         ] {
             let told = rules(&[&LEAST[..], &flags].concat()).unwrap_err();
             assert!(told.contains(expected), "{flags:?}: {told}");
         }
-        let unnamed = ["--name", "", "--sender", "a", "--scope", "send"];
-        assert!(rules(&unnamed).unwrap_err().contains("--name"));
+        for name in ["", " ci", "c\u{200b}i", "c\ni", "-", &"n".repeat(65)] {
+            let told = rules(&["--name", name, "--sender", "a", "--scope", "send"]).unwrap_err();
+            assert!(told.contains("--name must be"), "{name:?}: {told}");
+        }
+        let twice = rules(&["--sender", "*", "--sender", "*", "--scope", "send"]).unwrap_err();
+        assert!(twice.contains("stands alone"), "{twice}");
     }
 }

@@ -99,11 +99,11 @@ fn rows_of(key: &StoredKey, now: Timestamp) -> Vec<[String; 2]> {
     let everywhere = || "everywhere".to_owned();
     let from = if blocks.is_empty() { everywhere() } else { blocks.join(",") };
     rows.push(row("allowed from", from));
-    if let Some(rate) = rules.rate {
+    if let Some(rate) = rules.rate_limit {
         let told = format!("{} a second, {} at once", rate.per_second, rate.burst);
-        rows.push(row("rate", told));
+        rows.push(row("rate limit", told));
     }
-    rows.push(row("signed requests", text(rules.signature_required, "required", "optional")));
+    rows.push(row("signed requests", text(rules.require_signature, "required", "optional")));
     for (name, at) in [
         ("made", Some(key.record.created_at)),
         ("expires", rules.expires_at),
@@ -157,7 +157,8 @@ fn document(key: &StoredKey, now: Timestamp) -> Value {
             "endsAt": at(version.ends_at),
         }))
     });
-    let rate = rules.rate.map(|it| json!({"perSecond": it.per_second, "burst": it.burst}));
+    let rate_limit =
+        rules.rate_limit.map(|it| json!({"perSecond": it.per_second, "burst": it.burst}));
     without_nulls(json!({
         "id": id.as_str(),
         "name": rules.name,
@@ -166,8 +167,8 @@ fn document(key: &StoredKey, now: Timestamp) -> Value {
         "scopes": scopes(key),
         "allowedIps": rules.allowed_ips.blocks().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "expiresAt": at(rules.expires_at),
-        "rateLimit": rate,
-        "requireSignature": rules.signature_required,
+        "rateLimit": rate_limit,
+        "requireSignature": rules.require_signature,
         "versions": versions.collect::<Vec<_>>(),
         "createdAt": key.record.created_at.to_string(),
         "revokedAt": at(key.record.revoked_at),
@@ -204,8 +205,8 @@ mod tests {
             scopes: [Scope::Send, Scope::Read].into(),
             allowed_ips: AllowedIps::new(AllowedIps::parse_block("192.0.2.0/24")),
             expires_at: Some(Timestamp::from_millis(86_400_000)),
-            rate: Some(RateLimit { per_second: 5, burst: 10 }),
-            signature_required: true,
+            rate_limit: Some(RateLimit { per_second: 5, burst: 10 }),
+            require_signature: true,
         };
         let key = |secret| ApiKey::draw([1; 16], [[secret; 16], [3; 16]]);
         let begin = Timestamp::from_millis(0);
@@ -224,7 +225,7 @@ mod tests {
             senders          billing,shop
             scopes           send,read
             allowed from     192.0.2.0/24
-            rate             5 a second, 10 at once
+            rate limit       5 a second, 10 at once
             signed requests  required
             made             1970-01-01T00:00:00.000Z
             expires          1970-01-02T00:00:00.000Z

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::stack::{Relay, Said, within_soon};
 
-/// A key that opens nothing.
-const WHOLE_KEY: &str =
-    "rk_aeaqcaibaeaqcaib_aibaeaqcaibaeaqcaibaeaqcambqgaydambqgaydambqgaydambqgayd7nyrizy";
+/// A whole key, which opens nothing.
+fn whole_key() -> String {
+    ApiKey::draw([1; 16], [[2; 16], [3; 16]]).reveal()
+}
 
 /// A message of this sender.
 fn message(sender: &str, name: &str, relay: &Relay) -> String {
@@ -102,6 +103,24 @@ async fn f33_a_key_is_made_used_rotated_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_administrators_key_needs_no_more_than_its_scope() {
+    let relay = Relay::start(&[]).await;
+    let said = relay.relay(&["keys", "create", "--scope", "admin"]).await;
+    let key = printed_key(&said);
+    // What was not said is told.
+    let told = |name: &str, value: &str| {
+        said.err.lines().any(|row| row.starts_with(name) && row.trim_end().ends_with(value))
+    };
+    assert!(told("name", "created by relay keys"), "{said:?}");
+    assert!(told("senders", "*") && told("scopes", "admin"), "{said:?}");
+    let shown = relay.relay(&["keys", "show", &id_of(&key), "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!((&shown["senders"], &shown["scopes"]), (&json!(["*"]), &json!(["admin"])));
+    let sent = post(&relay, &key, message("tests", "m1", &relay), &[]).await;
+    assert_eq!(sent, 403, "it manages keys and does nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_must_sign_signs_with_the_secret_it_was_made_with() {
     let relay = Relay::start(&[]).await;
     let create = [
@@ -181,14 +200,20 @@ async fn wrong_usage_is_told_without_a_look_at_the_table() {
     let create = ["keys", "create", "--name", "a", "--sender", "*", "--scope", "read"];
     let unset = run(&create).await;
     assert!(unset.code == 2 && unset.err.contains("DYNAMODB_TABLE is not set"), "{unset:?}");
+    let whole_key = whole_key();
+    assert!(
+        ApiKey::parse(&whole_key).is_some(),
+        "a wrong one would not be the secret it must not show"
+    );
     for arguments in [
         &["keys", "create", "--name", "a", "--scope", "read"][..],
         &["keys", "create", "--name", "a", "--sender", "*", "--scope", "everything"],
         &["keys", "rotate", "aaaaaaaaaaaaaaaa", "--grace-seconds", "604801"],
-        &["keys", "show", WHOLE_KEY],
+        &["keys", "create", "--scope", "admin", "--scope", "send"],
+        &["keys", "show", &whole_key],
     ] {
         let said = run(arguments).await;
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
-        assert!(!said.err.contains(WHOLE_KEY), "{said:?}");
+        assert!(!said.err.contains(&whole_key), "{said:?}");
     }
 }

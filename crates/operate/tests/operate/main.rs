@@ -11,5 +11,6 @@ mod budget;
 mod dead;
 mod reconcile;
 mod recover;
+mod stop;
 mod torn;
 mod world;

@@ -153,3 +153,50 @@ async fn f33_a_retry_is_signed_with_what_is_valid_then() {
     assert_eq!(world.invoke().await, [Told::Acknowledged]);
     assert_eq!(signed_by(&world, &secrets), [1]);
 }
+
+/// Two messages to a slow destination that has room for one at a time; `meanwhile` happens while the second waits for
+/// it. Which secrets sign the second.
+async fn second_of_two(
+    meanwhile: impl AsyncFnOnce(&World, SigningRecord) -> Vec<SigningSecret>,
+) -> (World, Vec<usize>) {
+    let (world, record) = signed_world(Rules { concurrency_per_destination: 1, ..rules() }).await;
+    for name in ["first", "second"] {
+        let message = sample::message(name, 1);
+        let host = message.target.host().to_string();
+        let takes = Answer::Takes(Duration::from_secs(5));
+        world.targets.hosts.lock().unwrap().insert(host, takes);
+        world.accept(&message).await;
+    }
+    let while_it_waits = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        meanwhile(&world, record).await
+    };
+    let (told, secrets) = futures::join!(world.invoke(), while_it_waits);
+    assert_eq!(told, [Told::Acknowledged; 2]);
+    let signed = signed_by(&world, &secrets);
+    (world, signed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_were_learned_before_a_wait_for_room_are_used_after_it() {
+    let (world, signed) = second_of_two(async |world, record| {
+        let secrets = world.signing.of(&record).await;
+        world.signing.records_fail.begin();
+        world.clock.advance(REMEMBERED - Duration::from_millis(1));
+        secrets
+    })
+    .await;
+    assert_eq!((signed, reads(&world)), (vec![0], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_room_does_not_keep_a_rotation_from_being_in_use_within_a_minute() {
+    let (world, signed) = second_of_two(async |world, record| {
+        let before = world.signing.of(&record).await;
+        let rotated = rotate(world, record, Duration::ZERO).await;
+        world.clock.advance(REMEMBERED);
+        [world.signing.of(&rotated).await, before].concat()
+    })
+    .await;
+    assert_eq!((signed, reads(&world)), (vec![0], 2));
+}

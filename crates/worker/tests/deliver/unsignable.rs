@@ -2,6 +2,7 @@
 //! back.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,12 @@ use relay_worker::{Ports, Rules, Told, Worker};
 use crate::signing::{REMEMBERED, deliver, reads, signed_by, signed_world};
 use crate::world::{World, rules};
 
+/// Shortest and longest wait of a message of this age, which grows from half a minute on.
+fn waits_of(age: Duration) -> RangeInclusive<Duration> {
+    let least = (age / 4).clamp(Duration::from_secs(30), Duration::from_secs(450));
+    least..=least * 2
+}
+
 /// Breaks something, sees that nothing is sent, counted or written, mends it and sees the message signed and delivered.
 async fn waits_and_is_delivered(break_it: impl Fn(&World), mend_it: impl Fn(&World)) {
     let (world, record) = signed_world(rules()).await;
@@ -27,13 +34,15 @@ async fn waits_and_is_delivered(break_it: impl Fn(&World), mend_it: impl Fn(&Wor
     break_it(&world);
     let message = sample::message("waits", 1);
     world.accept(&message).await;
+    let accepted_at = world.clock.now();
     for _ in 0..4 {
         world.invoke().await;
         let state = world.state(&message).await;
         assert_eq!((world.sent(), state.attempts), (0, 0));
         assert_eq!(state.phase, Phase::Queued, "nothing is written");
+        let expected = waits_of(world.clock.now().since(accepted_at));
         let wait = world.wait_for_next();
-        assert!((30..=60).contains(&wait.as_secs()), "{wait:?}");
+        assert!(expected.contains(&wait), "{wait:?}");
     }
     mend_it(&world);
     assert_eq!(world.invoke().await, [Told::Acknowledged]);
@@ -92,14 +101,39 @@ async fn the_deadline_ends_a_message_that_cannot_be_signed() {
     let message = sample::message("never-signed", 1);
     world.accept(&message).await;
     let begun = world.clock.now();
+    let mut waits = 0;
     while world.queue.inner.depth() > 0 {
         world.wait_for_next();
         world.invoke().await;
+        waits += 1;
     }
+    assert!(waits <= 20, "{waits} queue requests for a wait of half an hour");
     let state = world.state(&message).await;
     let dead = Phase::Dead { reason: DeadReason::DeadlinePassed, buried: true };
     assert_eq!((state.phase, state.attempts, world.sent()), (dead, 0, 0));
     assert_eq!(world.clock.now().since(begun), rules().deadline);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_signed_waits_longer_the_older_it_is() {
+    let world = signed_world(Rules { deadline: Duration::from_hours(24), ..rules() }).await.0;
+    world.signing.vault_fails.begin();
+    let expires_at = sample::START.plus(Duration::from_hours(48));
+    world.accept(&Message { expires_at, ..sample::message("grows-old", 1) }).await;
+    let begun = world.clock.now();
+    let (mut waits, mut shortest_of_old) = (0, Duration::MAX);
+    while world.clock.now().since(begun) < Duration::from_hours(6) {
+        let age = world.clock.now().since(begun);
+        world.invoke().await;
+        let wait = world.wait_for_next();
+        assert!(waits_of(age).contains(&wait), "{age:?}: {wait:?}");
+        if age > Duration::from_hours(1) {
+            shortest_of_old = shortest_of_old.min(wait);
+        }
+        waits += 1;
+    }
+    assert!(shortest_of_old >= Duration::from_secs(450), "{shortest_of_old:?}");
+    assert!(waits <= 70, "{waits} queue requests in six hours");
 }
 
 /// The same message of another sender, to a target of its own.
