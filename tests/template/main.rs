@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alarms;
 mod data;
 mod delivery;
 mod encryption;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use relay_tests::{Reference, Template, strings};
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 /// The parts of the bucket that the relay keeps bodies in: the only place for a wildcard.
 const BODY_PREFIXES: [&str; 2] =
@@ -13,6 +13,11 @@ const BODY_PREFIXES: [&str; 2] =
 
 /// The index of dead letters, which has no ARN of its own to ask for.
 const DEAD_INDEX: &str = "${MessagesTable.Arn}/index/dead";
+
+/// Where API keys and signing secrets are: only ingest, which asks who wants them changed, may write there.
+const KEYS: [&str; 2] = ["KEYS#*", "SIGNING#*"];
+/// Every way to write to a table that a role could be given.
+const WRITES: [&str; 3] = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
 
 /// Every statement of a role's policies.
 fn statements<'a>(template: &'a Template, role: &str) -> Vec<&'a Value> {
@@ -53,7 +58,14 @@ fn every_action_is_named_in_full() {
     let template = Template::load();
     for role in template.resources("AWS::IAM::Role") {
         for statement in statements(&template, role) {
-            assert_eq!(statement["Effect"], "Allow", "{role}");
+            // What is denied is never denied for everything: it would not be allowed first.
+            let (effect, condition) = (statement["Effect"].as_str(), statement.get("Condition"));
+            let is_known = match effect {
+                Some("Allow") => condition.is_none(),
+                Some("Deny") => condition.is_some(),
+                _ => false,
+            };
+            assert!(is_known, "{role}: {statement:?}");
             assert_eq!(statement.get("NotAction"), None, "{role}");
             for action in strings(&statement["Action"]) {
                 assert!(!action.contains('*'), "{role}: {action}");
@@ -86,6 +98,35 @@ fn every_resource_is_one_of_this_template() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn only_ingest_writes_keys_and_signing_secrets() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        let all = statements(&template, role);
+        let denied: Vec<_> = all.iter().filter(|one| one["Effect"] == "Deny").collect();
+        if role == "IngestRole" {
+            assert!(denied.is_empty(), "{denied:?}");
+            continue;
+        }
+        let [denial] = denied.as_slice() else { panic!("{role}: {denied:?}") };
+        assert_eq!(strings(&denial["Action"]), WRITES, "{role}");
+        let table = Reference::GetAtt("MessagesTable.Arn");
+        assert_eq!(Reference::of(&denial["Resource"]), Some(table), "{role}");
+        // Any value, not all of them: one request may touch several items.
+        let keys = &denial["Condition"]["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"];
+        assert_eq!(strings(keys), KEYS, "{role}");
+        assert_eq!(denial["Condition"].as_mapping().map(Mapping::len), Some(1), "{role}");
+        // Nothing that writes is allowed besides what is denied there.
+        let allowed = all.iter().filter(|one| one["Effect"] == "Allow");
+        for action in allowed.flat_map(|one| strings(&one["Action"])) {
+            let is_known = !action.starts_with("dynamodb:")
+                || WRITES.contains(&action)
+                || ["dynamodb:GetItem", "dynamodb:Query"].contains(&action);
+            assert!(is_known, "{role}: {action}");
         }
     }
 }

@@ -127,3 +127,41 @@ async fn a_master_secret_is_replaced_beside_the_old_one() {
     assert_eq!(got.version_id(), Some(token));
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn what_is_not_signed_or_meant_for_another_host_is_refused() {
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=LOCALTEST/20261121/us-east-1/secretsmanager/aws4_request, \
+                          SignedHeaders=host, Signature=00";
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _, recorder) = start(folder.path()).await;
+    let text = server.create_secret(&wanted()).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |headers: &[(&str, &str)]| {
+        let mut request = http.post(server.url()).body(format!(r#"{{"SecretId":"{NAME}"}}"#));
+        request = request.header("x-amz-target", "secretsmanager.GetSecretValue");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (headers, code) in [
+        (&[][..], "MissingAuthenticationTokenException"),
+        (&[("authorization", "Bearer x")], "MissingAuthenticationTokenException"),
+        (&[("authorization", SIGNED), ("host", "evil.example")], "AccessDeniedException"),
+        (&[("authorization", SIGNED), ("host", "192.0.2.1:80")], "AccessDeniedException"),
+        (&[("authorization", SIGNED), ("host", "127.0.0.1.evil.example")], "AccessDeniedException"),
+    ] {
+        let (status, answer) = ask(headers).await;
+        assert!(status == 400 && answer.contains(code), "{headers:?}: {status} {answer}");
+        assert!(!answer.contains("SecretString"), "{headers:?}");
+    }
+    assert_eq!(recorder.snapshot(), []);
+    for host in ["127.0.0.1:1", "localhost", "[::1]:1"] {
+        let (status, answer) = ask(&[("authorization", SIGNED), ("host", host)]).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let got = answer["SecretString"].as_str();
+        assert!(status == 200 && got == Some(text.as_str()), "{host}: {status}");
+    }
+    server.shutdown().await;
+}

@@ -71,8 +71,14 @@ async fn a_signature_is_for_one_path() {
     let secret = made.signing_secret.as_str();
     let carried = holder.signed((Method::POST, &other), None, (secret, &name, now())).await;
     assert_eq!(carried.status, 401, "{carried:?}");
-    let same = holder.signed((Method::POST, &one), None, (secret, &name, now())).await;
+    let signed_at = now();
+    let same = holder.signed((Method::POST, &one), None, (secret, &name, signed_at)).await;
     assert_eq!(same.status, 202, "{same:?}");
+    client.finished(&ids[0]).await;
+    let replayed = holder.signed((Method::POST, &one), None, (secret, &name, signed_at)).await;
+    assert_eq!((replayed.status, &replayed.json["code"]), (401, &json!("UNAUTHENTICATED")));
+    assert_eq!(client.show(&ids[0]).await["generation"], 1, "it was sent again once");
+    assert_eq!(client.received(&ids[0]).await.len(), 2);
     let read = format!("/v1/messages/{}?include=body", ids[0]);
     let named = format!("GET {read}");
     assert_eq!(

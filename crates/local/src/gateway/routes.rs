@@ -161,7 +161,6 @@ mod tests {
                 method: (*method).to_owned(),
                 path: (*path).to_owned(),
                 function: "F".to_owned(),
-                authorizer: None,
             })
             .collect();
         Routes::new(&routes).unwrap()

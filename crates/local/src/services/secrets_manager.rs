@@ -2,9 +2,10 @@
 //! (AWS JSON 1.1) has it. Secrets are drawn when the stack first starts, and kept in files that only their owner reads.
 //!
 //! Deliberately left out: versions but the present one, staging labels but `AWSCURRENT`, rotation by a function,
-//! encryption of the files. What is asked for and not there is refused with the service's own error.
+//! encryption of the files; a signature has to be there and is not verified. What is asked for and not there is refused with the service's own error.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ mod store;
 use self::store::{Kept, Store};
 pub use self::store::{SecretSpecification, SecretsError};
 use super::http::Server;
-use super::record::{RECORD_PATH, Recorder, UNSIGNED, access_key_id};
+use super::record::{RECORD_PATH, Recorder, access_key_id};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const TARGET_PREFIX: &str = "secretsmanager.";
@@ -63,6 +64,10 @@ enum Refusal {
     Malformed,
     #[error("Only SecretString and the label AWSCURRENT are kept on this machine.")]
     NotHere,
+    #[error("The request is not signed.")]
+    Unsigned,
+    #[error("The request is for another host.")]
+    OtherHost,
     #[error("This operation is not served on this machine.")]
     UnknownOperation,
     #[error("The secret cannot be read or written.")]
@@ -75,6 +80,8 @@ impl Refusal {
             Self::NotFound | Self::NoSuchVersion => "ResourceNotFoundException",
             Self::VersionExists => "ResourceExistsException",
             Self::Malformed | Self::NotHere => "InvalidParameterException",
+            Self::Unsigned => "MissingAuthenticationTokenException",
+            Self::OtherHost => "AccessDeniedException",
             Self::UnknownOperation => "UnknownOperationException",
             Self::Broken => "InternalServiceError",
         }
@@ -88,6 +95,8 @@ impl Refusal {
             | Self::VersionExists
             | Self::Malformed
             | Self::NotHere
+            | Self::Unsigned
+            | Self::OtherHost
             | Self::UnknownOperation => StatusCode::BAD_REQUEST,
         }
     }
@@ -137,15 +146,7 @@ async fn answer(
     if request.method() == Method::GET && request.uri().path() == RECORD_PATH {
         return Response::new(Full::new(recorder.to_json().into()));
     }
-    let (head, body) = request.into_parts();
-    let caller = access_key_id(&head.headers, &head.uri).unwrap_or_else(|| UNSIGNED.to_owned());
-    let answered = match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
-        Ok(body) => {
-            let called = |action: &str, secret: &str| recorder.record(&caller, action, secret);
-            call(store, &head.headers, &body.to_bytes(), &called)
-        }
-        Err(_) => Err(Refusal::Malformed),
-    };
+    let answered = answered(store, recorder, request).await;
     let (status, body) = match answered {
         Ok(body) => (StatusCode::OK, body),
         Err(refusal) => {
@@ -157,6 +158,35 @@ async fn answer(
     let content_type = http::HeaderValue::from_static(CONTENT_TYPE);
     response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     response
+}
+
+/// A call that is let in. Signatures are not checked, as nobody here knows another secret than anybody else; a page in a
+/// browser can make neither header, though, whatever name it has given to this address.
+async fn answered(
+    store: &Store,
+    recorder: &Recorder,
+    request: Request<Incoming>,
+) -> Result<Json, Refusal> {
+    let (head, body) = request.into_parts();
+    if !is_for_loopback(&head.headers) {
+        return Err(Refusal::OtherHost);
+    }
+    let caller = access_key_id(&head.headers, &head.uri).ok_or(Refusal::Unsigned)?;
+    let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| Refusal::Malformed)?.to_bytes();
+    let called = |action: &str, secret: &str| recorder.record(&caller, action, secret);
+    call(store, &head.headers, &body, &called)
+}
+
+/// Whether the host that was asked for is this machine, by an address or by its one name.
+fn is_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let address = host.parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Which secret a call is about, and which version of it.

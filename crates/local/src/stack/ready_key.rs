@@ -72,8 +72,8 @@ fn record(key: &ApiKey, master: Option<MasterId>) -> KeyRecord {
         scopes: Scope::ALL.into(),
         allowed_ips: AllowedIps::default(),
         expires_at: None,
-        rate: None,
-        signature_required: false,
+        rate_limit: None,
+        require_signature: false,
     };
     KeyRecord::new(key, rules, master, SystemAmbient.now(), unique_id())
 }
@@ -125,6 +125,6 @@ mod tests {
         let grant = relay_core::access::admit(Some(&record), &key, None, now).unwrap();
         assert!(Scope::ALL.into_iter().all(|scope| grant.has(scope)));
         assert_eq!(grant.senders, Senders::All);
-        assert!(!grant.signature_required);
+        assert!(!grant.require_signature);
     }
 }

@@ -1,24 +1,14 @@
-//! Reads `AWS::Serverless::HttpApi`: CORS and the authorizer that routes have by default.
+//! Reads `AWS::Serverless::HttpApi`: CORS.
 //!
-//! Authorizers and throttling are not simulated: the functions ask for API keys and set limits themselves.
+//! Throttling is not simulated: the functions set limits themselves. An authorizer is refused by name: the local
+//! gateway asks none, and what is open here must not be closed when it is deployed.
 
 use super::description::Cors;
 use super::properties::Properties;
 
-/// What the API says about all its routes.
-pub(super) struct Api {
-    pub(super) cors: Option<Cors>,
-    pub(super) default_authorizer: Option<String>,
-}
-
-/// Reads the API's properties.
-pub(super) fn read(mut properties: Properties<'_>) -> Api {
-    let mut default_authorizer = None;
-    if let Some(mut auth) = properties.nested("Auth") {
-        default_authorizer = auth.text("DefaultAuthorizer");
-        auth.not_simulated(&["EnableIamAuthorizer"]);
-        auth.finish();
-    }
+/// Reads the API's properties: its CORS answers, if it gives any.
+pub(super) fn read(mut properties: Properties<'_>) -> Option<Cors> {
+    refuse_authorizers(&mut properties);
     let cors = properties.nested("CorsConfiguration").map(read_cors);
     if let Some(stage) = properties.text("StageName")
         && stage != "$default"
@@ -34,7 +24,14 @@ pub(super) fn read(mut properties: Properties<'_>) -> Api {
         "Tags",
     ]);
     properties.finish();
-    Api { cors, default_authorizer }
+    cors
+}
+
+/// Refuses authorizers, of the whole API or of one route.
+pub(super) fn refuse_authorizers(properties: &mut Properties<'_>) {
+    if properties.take("Auth").is_some() {
+        properties.refuse("Auth", "names an authorizer, and the local gateway asks none");
+    }
 }
 
 fn read_cors(mut properties: Properties<'_>) -> Cors {
@@ -52,4 +49,41 @@ fn read_cors(mut properties: Properties<'_>) -> Cors {
     }
     properties.finish();
     cors
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "a test fails by panicking")]
+    use std::collections::BTreeMap;
+
+    use super::super::{Surroundings, Template, TemplateError};
+
+    #[test]
+    fn an_authorizer_is_refused_by_name_wherever_it_is() {
+        let surroundings = Surroundings {
+            region: "eu-west-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            stack_name: "relay-local".to_owned(),
+            sqs_endpoint: "http://127.0.0.1:9324".to_owned(),
+        };
+        let template = r"
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {Auth: {DefaultAuthorizer: AWS_IAM, EnableIamAuthorizer: true}}
+  Run:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: ingest}}
+    Properties:
+      Events:
+        Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /m, Auth: {Authorizer: NONE}}}
+";
+        let described =
+            Template::parse(template).and_then(|it| it.describe(&surroundings, &BTreeMap::new()));
+        let Err(TemplateError::Refused(found)) = described else { panic!("not refused") };
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        for part in ["Api.Properties.Auth: names", "Post.Properties.Auth: names"] {
+            assert!(found.iter().any(|mistake| mistake.contains(part)), "{part}: {found:#?}");
+        }
+    }
 }

@@ -79,8 +79,6 @@ pub struct Route {
     pub path: String,
     /// Logical id of the function that answers.
     pub function: String,
-    /// The authorizer the deployed API asks, such as `AWS_IAM`. The local gateway asks none.
-    pub authorizer: Option<String>,
 }
 
 /// CORS as the gateway answers it. Names of headers are lower case.
@@ -212,13 +210,15 @@ pub struct Secret {
     pub characters: usize,
 }
 
-/// An IAM role: what it allows.
+/// An IAM role: what it allows and denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// Name in the template.
     pub logical_id: String,
-    /// Its inline policies' statements, all of effect Allow.
+    /// What its inline policies allow.
     pub statements: Vec<Statement>,
+    /// What they deny, whatever else allows it.
+    pub denials: Vec<Denial>,
 }
 
 /// Actions allowed on resources.
@@ -228,6 +228,15 @@ pub struct Statement {
     pub actions: Vec<String>,
     /// ARNs, possibly ending in `*`.
     pub resources: Vec<String>,
+}
+
+/// Actions denied on items of tables. An action is never denied for a whole resource: it would not be allowed first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The actions and the tables.
+    pub of: Statement,
+    /// Patterns of the partition keys that it is about, possibly ending in `*`.
+    pub leading_keys: Vec<String>,
 }
 
 impl Description {

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::api;
 use super::description::{Description, EventSource, Function, Route};
 use super::evaluate::text_of;
 use super::names::{Kind, Names};
@@ -143,11 +144,7 @@ fn read_route(function: &str, mut properties: Properties<'_>) -> Route {
     if !path.starts_with('/') {
         properties.refuse("Path", format!("is `{path}`, which does not begin with a slash"));
     }
-    let mut authorizer = None;
-    if let Some(mut auth) = properties.nested("Auth") {
-        authorizer = auth.text("Authorizer");
-        auth.finish();
-    }
+    api::refuse_authorizers(&mut properties);
     properties.not_simulated(&["ApiId"]);
     if let Some(version) = properties.text("PayloadFormatVersion")
         && version != "2.0"
@@ -155,7 +152,7 @@ fn read_route(function: &str, mut properties: Properties<'_>) -> Route {
         properties.refuse("PayloadFormatVersion", format!("is {version}, and only 2.0 is served"));
     }
     properties.finish();
-    Route { method, path, function: function.to_owned(), authorizer }
+    Route { method, path, function: function.to_owned() }
 }
 
 fn read_event_source(

@@ -13,9 +13,14 @@ use super::properties::Properties;
 use super::{Surroundings, api, function, globals, role, secret, storage};
 
 /// Resource types that change nothing on one machine: nobody but the relay itself reaches its queues
-/// and buckets here, and logs go to the terminal.
-const NOT_SIMULATED_TYPES: [&str; 3] =
-    ["AWS::Logs::LogGroup", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"];
+/// and buckets here, and logs go to the terminal, where nobody counts their lines or is alarmed by them.
+const NOT_SIMULATED_TYPES: [&str; 5] = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::SQS::QueuePolicy",
+    "AWS::S3::BucketPolicy",
+];
 
 /// What a resource may say beside its properties. Deletion is left to the user's own hands here.
 const KNOWN_RESOURCE_KEYS: [&str; 7] = [
@@ -116,31 +121,24 @@ pub(super) fn read_all(
     mistakes: &mut Mistakes,
 ) -> Description {
     let mut description = Description::default();
-    let mut default_authorizer = None;
     for resource in resources {
         if let Some(condition) = &resource.condition
             && !evaluator.holds(&resource.path, condition, mistakes)
         {
             continue;
         }
-        if let Some(authorizer) = read_one(resource, evaluator, &mut description, mistakes) {
-            default_authorizer = Some(authorizer);
-        }
-    }
-    for route in &mut description.routes {
-        let authorizer = route.authorizer.take().or_else(|| default_authorizer.clone());
-        route.authorizer = authorizer.filter(|name| name != "NONE");
+        read_one(resource, evaluator, &mut description, mistakes);
     }
     description
 }
 
-/// Reads one resource into the description; returns the default authorizer if it is the API.
+/// Reads one resource into the description.
 fn read_one(
     resource: &Resource,
     evaluator: &Evaluator<'_, Names<'_>>,
     description: &mut Description,
     mistakes: &mut Mistakes,
-) -> Option<String> {
+) {
     let Resource { logical_id, resource_type, .. } = resource;
     let names = evaluator.references;
     let path = format!("{}.Properties", resource.path);
@@ -150,15 +148,11 @@ fn read_one(
         evaluator.evaluate(&format!("{}.Metadata", resource.path), metadata, mistakes)
     });
     if NOT_SIMULATED_TYPES.contains(&resource_type.as_str()) {
-        return None;
+        return;
     }
     let properties = Properties::new(&path, value, mistakes);
     match Kind::of(resource_type) {
-        Some(Kind::Api) => {
-            let api = api::read(properties);
-            description.cors = api.cors;
-            return api.default_authorizer;
-        }
+        Some(Kind::Api) => description.cors = api::read(properties),
         Some(Kind::Function) => {
             function::read(logical_id, metadata, properties, names, description);
         }
@@ -180,5 +174,4 @@ fn read_one(
             format!("has the type {resource_type}, which the local stack does not know"),
         ),
     }
-    None
 }

@@ -30,7 +30,6 @@ async fn gateway_to(
         method: method.to_owned(),
         path: path.to_owned(),
         function: "Tested".to_owned(),
-        authorizer: None,
     };
     let routes = [route("POST", "/echo/{id}"), route("GET", "/fail"), route("GET", "/slow")];
     let cors = Cors {
