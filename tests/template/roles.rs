@@ -15,7 +15,7 @@ const BODY_PREFIXES: [&str; 2] =
 const DEAD_INDEX: &str = "${MessagesTable.Arn}/index/dead";
 
 /// Where API keys and signing secrets are: only ingest, which asks who wants them changed, may write there.
-const KEYS: [&str; 2] = ["KEYS#*", "SIGNING#*"];
+const KEYS: [&str; 4] = ["KEYS#*", "SIGNING#*", "REPLAY#*", "BUCKET#*"];
 /// Every way to write to a table that a role could be given.
 const WRITES: [&str; 3] = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
 

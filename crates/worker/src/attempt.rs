@@ -43,8 +43,12 @@ impl Worker {
         self.signer.secrets(&envelope.sender_id).await.map_err(|reason| {
             let now = self.ports.ambient.now();
             let age = now.since(envelope.life.generation_started_at);
-            let wait = (age / UNSIGNABLE_AGE_PART).clamp(UNSIGNABLE_WAIT_MIN, UNSIGNABLE_WAIT_MAX);
-            let until = now.plus(wait + self.jitter_of(wait)).min(self.deadline(envelope));
+            let deadline = self.deadline(envelope);
+            // Nor a larger part of what is left: trouble that passes is not to take the last tries of an old message.
+            let longest = UNSIGNABLE_WAIT_MAX.min(deadline.since(now) / UNSIGNABLE_AGE_PART);
+            let longest = longest.max(UNSIGNABLE_WAIT_MIN);
+            let wait = (age / UNSIGNABLE_AGE_PART).clamp(UNSIGNABLE_WAIT_MIN, longest);
+            let until = now.plus(wait + self.jitter_of(wait)).min(deadline);
             let (id, sender_id) = (&envelope.id, &envelope.sender_id);
             tracing::warn!(%id, %sender_id, %until, %reason, "deferred: how to sign is not known");
             Next::Deferred(until)

@@ -10,7 +10,6 @@ use subtle::ConstantTimeEq;
 
 use crate::identity::lower_base32;
 
-const PREFIX: &str = "rk_";
 /// Of the id: 80 bits never meet by chance.
 const ID_BYTES: usize = 10;
 /// Of the secret: 256 bits.
@@ -18,7 +17,7 @@ const SECRET_BYTES: usize = 32;
 /// Of the checksum, by which scanners of source code tell a key from a text that looks like one.
 const CHECKSUM_BYTES: usize = 4;
 /// Longest text that can be a key.
-const CHARACTERS: usize = PREFIX.len() + 16 + 1 + 58;
+const CHARACTERS: usize = ApiKey::PREFIX.len() + 16 + 1 + 58;
 
 /// Names a key. It is no secret: logs and the API show it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +80,9 @@ impl fmt::Debug for ApiKey {
 }
 
 impl ApiKey {
+    /// What every key begins with.
+    pub const PREFIX: &str = "rk_";
+
     /// A new key, of random bits that the caller draws.
     pub fn draw(id: [u8; 16], secret: [[u8; 16]; 2]) -> Self {
         Self::of(KeyId(lower_base32(&id[..ID_BYTES])), secret)
@@ -99,7 +101,7 @@ impl ApiKey {
         if text.len() != CHARACTERS {
             return None;
         }
-        let (id, rest) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        let (id, rest) = text.strip_prefix(ApiKey::PREFIX)?.split_once('_')?;
         let id = KeyId::parse(id).ok()?;
         let bytes = decode(rest)?;
         let (secret, checksum) = bytes.split_at_checked(SECRET_BYTES)?;
@@ -115,7 +117,7 @@ impl ApiKey {
     /// The whole key as text, for its holder's eyes only.
     pub fn reveal(&self) -> String {
         let bytes = [&self.secret[..], &self.checksum()].concat();
-        format!("{PREFIX}{}_{}", self.id, lower_base32(&bytes))
+        format!("{}{}_{}", Self::PREFIX, self.id, lower_base32(&bytes))
     }
 
     /// What is stored instead of the secret.
@@ -125,7 +127,7 @@ impl ApiKey {
 
     fn checksum(&self) -> [u8; CHECKSUM_BYTES] {
         let digest = Sha256::new()
-            .chain_update(PREFIX)
+            .chain_update(ApiKey::PREFIX)
             .chain_update(self.id.as_str())
             .chain_update(self.secret)
             .finalize();

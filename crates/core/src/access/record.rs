@@ -176,10 +176,8 @@ pub struct KeyRules {
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
     /// How many requests it may make; nothing for the relay's default.
-    #[serde(default)]
     pub rate_limit: Option<RateLimit>,
     /// Whether requests that are not signed are refused.
-    #[serde(default)]
     pub require_signature: bool,
 }
 

@@ -43,13 +43,18 @@ impl NoKey {
     }
 }
 
-/// The key that the headers bring. Two different ones are none: who else reads the headers might take the other.
+/// The key that the headers bring. Two different ones are none: who else reads the headers might take the other. What
+/// `Authorization` has for somebody else, an AWS signature or the token of an authorizer in front, does not matter beside
+/// the other header.
 pub(crate) fn presented(headers: &HeaderMap) -> Result<ApiKey, NoKey> {
-    let bearer = single(headers, &header::AUTHORIZATION)?.map(bearer).transpose()?;
+    let bearer = single(headers, &header::AUTHORIZATION)?.map(bearer);
     let text = match (bearer, single(headers, &KEY_HEADER)?) {
         (None, None) => return Err(NoKey::Missing),
-        (Some(one), Some(other)) if one != other => return Err(NoKey::TwoKeys),
-        (Some(text), _) | (None, Some(text)) => text,
+        (Some(bearer), None) => bearer?,
+        (Some(Ok(one)), Some(other)) if one.starts_with(ApiKey::PREFIX) && one != other => {
+            return Err(NoKey::TwoKeys);
+        }
+        (_, Some(text)) => text,
     };
     ApiKey::parse(text).ok_or(NoKey::NotAKey)
 }
@@ -97,6 +102,12 @@ mod tests {
         assert_eq!(both(&key), Ok(key.clone()));
         assert_eq!(both(&other), Err(NoKey::TwoKeys));
         assert_eq!(both(""), Err(NoKey::TwoKeys));
+        for of_others in
+            ["AWS4-HMAC-SHA256 Credential=a, Signature=b", "Bearer eyJhbGciOi", "Basic YTpi"]
+        {
+            let beside = presented_by(&[(header::AUTHORIZATION, of_others), (KEY_HEADER, &key)]);
+            assert_eq!(beside, Ok(key.clone()), "{of_others}");
+        }
         assert_eq!(presented_by(&[]), Err(NoKey::Missing));
         for (bad, expected) in [
             ("", NoKey::NotBearer),

@@ -109,7 +109,12 @@ impl Limits {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TAKE_WITHIN.as_secs()),
         };
-        tracing::warn!(bucket = name, error = trouble, "a limit is kept by this environment alone");
+        // An error, so that no level of the log hides it: an alarm counts these lines.
+        tracing::error!(
+            bucket = name,
+            error = trouble,
+            "a limit is kept by this environment alone"
+        );
         let taken = access::take(limit, held.own, wanted, now);
         held.own = Some(taken.full_at);
         taken

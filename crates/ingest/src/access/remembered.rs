@@ -85,14 +85,13 @@ impl Remembered {
     }
 
     /// Whether this key is remembered as good from this address. Asks nobody.
-    pub(crate) fn is_known_good(
+    pub(crate) fn known_grant(
         &self,
         key: &ApiKey,
         source: Option<IpAddr>,
         now: Timestamp,
-    ) -> bool {
-        self.known(key.id(), now)
-            .is_some_and(|record| admit(Some(&record), key, source, now).is_ok())
+    ) -> Option<Grant> {
+        admit(Some(&*self.known(key.id(), now)?), key, source, now).ok()
     }
 
     /// Takes note of a record that was written just now.

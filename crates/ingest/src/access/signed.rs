@@ -39,8 +39,19 @@ impl Once {
     }
 }
 
-/// The request, if it is signed rightly or need not be signed and is not; and what it counts as if it counts once. A signature that is there is always checked:
-/// who sends one wants to know that it is wrong.
+/// Whether a request has a signature to be checked, or should have one.
+pub(super) fn is_concerned(headers: &HeaderMap, grant: &Grant) -> bool {
+    grant.require_signature || HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether repeating a request does no harm, whoever does it: a message is accepted once, and a read without a query
+/// shows neither bodies nor secrets.
+fn is_harmless(is_message: bool, method: &Method, uri: &Uri) -> bool {
+    is_message || (method.is_safe() && uri.query().is_none())
+}
+
+/// The request, if it is signed rightly or need not be signed and is not; and what it counts as if it counts once. A
+/// signature that is there is always checked: who sends one wants to know that it is wrong.
 pub(super) async fn checked(
     request: Request,
     grant: &Grant,
@@ -72,7 +83,8 @@ pub(super) async fn checked(
     let bytes = whole(body, key).await?;
     let at = claimed.at().and_then(|at| claimed.verify(&secret, &bytes, now).map(|()| at));
     let at = at.map_err(|error| denied(error.into()))?;
-    let once = (!is_message).then(|| Once::of(key, *version, &claimed, at, &bytes));
+    let once = (!is_harmless(is_message, &parts.method, &parts.uri))
+        .then(|| Once::of(key, *version, &claimed, at, &bytes));
     Ok((Request::from_parts(parts, Body::from(bytes)), once))
 }
 

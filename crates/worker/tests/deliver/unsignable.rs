@@ -51,6 +51,24 @@ async fn waits_and_is_delivered(break_it: impl Fn(&World), mend_it: impl Fn(&Wor
     assert_eq!((state.phase, state.attempts), (Phase::Delivered, 1));
 }
 
+/// Trouble that passes does not take the last tries of an old message.
+#[tokio::test]
+async fn a_message_near_its_deadline_comes_back_before_it() {
+    let (world, record) = signed_world(rules()).await;
+    let secrets = world.signing.of(&record).await;
+    let message = sample::message("old", 1);
+    world.accept(&message).await;
+    let left = Duration::from_secs(600);
+    world.clock.advance(rules().deadline - left);
+    world.signing.records_fail.begin();
+    world.invoke().await;
+    let wait = world.wait_for_next();
+    assert!((left / 4..=left / 2).contains(&wait), "{wait:?}");
+    world.signing.records_fail.end();
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    assert_eq!(signed_by(&world, &secrets), [0]);
+}
+
 #[tokio::test]
 async fn a_message_waits_while_the_record_cannot_be_read() {
     let (begin, end) = (

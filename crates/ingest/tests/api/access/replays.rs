@@ -1,4 +1,4 @@
-//! Signed requests that come again: every one but a message counts once.
+//! Signed requests that come again: every one counts once but messages, and reads without a query.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::relay::message;
 
 /// The kinds of requests that count once: what reads, what makes, what changes, what ends, and what there is not.
 const ONCE: [(&str, &str, &str); 9] = [
-    ("GET", "/v1/api-keys", ""),
+    ("GET", "/v1/api-keys?limit=9", ""),
     ("GET", "/v1/signing-secrets/a?include=secret", ""),
     ("POST", "/v1/signing-secrets", r#"{"senderId":"b"}"#),
     ("POST", "/v1/api-keys", r#"{"name":"a","senders":["a"],"scopes":["send"]}"#),
@@ -20,7 +20,7 @@ const ONCE: [(&str, &str, &str); 9] = [
     ("PATCH", "/v1/api-keys/{id}", r#"{"name":"b"}"#),
     ("POST", "/v1/messages/msg_x/redrive", ""),
     ("DELETE", "/v1/api-keys/{id}", ""),
-    ("GET", "/nothing", ""),
+    ("GET", "/nothing?a=b", ""),
 ];
 
 #[tokio::test]
@@ -48,11 +48,25 @@ async fn every_signed_request_but_a_message_counts_once() {
     }
 }
 
+/// Polling costs no write: what it shows is neither a body nor a secret.
+#[tokio::test]
+async fn a_signed_read_without_a_query_may_be_repeated() {
+    let relay = guarded(&[]);
+    let (key, secret) = signing(&relay);
+    for path in ["/v1/messages/msg_x", "/health/ready", "/v1/signing-secrets/a"] {
+        let ask = Ask::get(path).key(&key).signed(&secret, &format!("GET {path}"), now(&relay));
+        for _ in 0..3 {
+            assert!(is_in(&ask.clone().of(&relay).await), "{path}");
+        }
+    }
+    assert_eq!(relay.replays.calls(), 0);
+}
+
 #[tokio::test]
 async fn a_replay_is_known_however_it_is_written() {
     let relay = guarded(&[]);
     let (key, secret) = signing(&relay);
-    let path = "/v1/api-keys";
+    let path = "/v1/api-keys?limit=9";
     let ask = Ask::get(path).key(&key).signed(&secret, &format!("GET {path}"), now(&relay));
     let signature = ask.value("webhook-signature").to_owned();
     assert!(is_in(&ask.clone().of(&relay).await));
@@ -80,7 +94,7 @@ async fn what_was_refused_for_another_reason_may_be_sent_again() {
     let relay = guarded(&[]);
     let limited = RateLimit { per_second: 1, burst: 1 };
     let key = relay.key(1, KeyRules { rate_limit: Some(limited), ..rules() });
-    let (secret, path) = (signing_secret(&key, 1), "/v1/api-keys");
+    let (secret, path) = (signing_secret(&key, 1), "/v1/api-keys?limit=9");
     let ask = |at| Ask::get(path).key(&key).signed(&secret, &format!("GET {path}"), at);
     let (first, second) = (ask(now(&relay)), ask(now(&relay) + 1));
     assert!(is_in(&first.of(&relay).await));
@@ -94,7 +108,7 @@ async fn what_was_refused_for_another_reason_may_be_sent_again() {
 async fn while_replays_cannot_be_told_nothing_that_counts_once_is_let_in() {
     let relay = guarded(&[]);
     let (key, secret) = signing(&relay);
-    let path = "/v1/api-keys";
+    let path = "/v1/api-keys?limit=9";
     let ask = || Ask::get(path).key(&key).signed(&secret, &format!("GET {path}"), now(&relay));
     relay.faults.plan("is first", Fault::Before);
     let answer = ask().of(&relay).await;
