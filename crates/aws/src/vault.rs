@@ -125,27 +125,18 @@ impl Known {
         now: Timestamp,
     ) -> Option<Result<MasterSecrets, PortError>> {
         let has_failed = |within| {
-            self.failed
-                .as_ref()
-                .filter(|(_, at)| is_fresh(*at, within, now))
-                .map(|(error, _)| error)
+            self.failed.as_ref().filter(|(_, at)| at.is_within(within, now)).map(|(error, _)| error)
         };
         if let Some((masters, at)) = &self.read {
             let is_in_trouble = has_failed(PAUSE).is_some();
             let kept = if is_in_trouble { REMEMBERED_IN_TROUBLE } else { REMEMBERED };
             let has_wanted = wanted.is_none_or(|wanted| masters.has(wanted));
-            if is_fresh(*at, if has_wanted { kept } else { PAUSE }, now) {
+            if at.is_within(if has_wanted { kept } else { PAUSE }, now) {
                 return Some(Ok(masters.clone()));
             }
         }
         has_failed(FAILED).map(|error| Err(error.clone()))
     }
-}
-
-/// Whether what is from `at` still counts. What is from the future is from a clock that has been set back since, and
-/// counts no more.
-fn is_fresh(at: Timestamp, lasts: Duration, now: Timestamp) -> bool {
-    at <= now && now.since(at) < lasts
 }
 
 #[cfg(test)]

@@ -43,6 +43,12 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// Whether less than `span` has passed from this point until `now`. A point in the future is from a clock that has
+    /// been set back since: what it began lasts no longer for that, so the answer is no.
+    pub fn is_within(self, span: Duration, now: Self) -> bool {
+        self <= now && now.since(self) < span
+    }
+
     /// Reads an RFC 3339 date and time with an offset, such as `2026-11-21T05:00:00Z`.
     ///
     /// # Errors

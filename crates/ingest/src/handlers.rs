@@ -85,7 +85,7 @@ pub(crate) async fn get_message(
     id: Result<Path<String>, PathRejection>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let with_body = includes_body(&query)?;
+    let with_body = includes("body", &query)?;
     let id = message_id(id).ok_or_else(no_message)?;
     let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
     let (found, body) = read(&app.accept.ports, &id, with_body, |sender| grant.covers(sender))
@@ -105,12 +105,13 @@ pub(crate) fn no_message() -> Problem {
     Problem::new(Code::NotFound, "there is no message with this id")
 }
 
-fn includes_body(query: &[(String, String)]) -> Result<bool, Mistakes> {
+/// Whether a query asks to include what is called `part`, the only thing that it may say.
+pub(crate) fn includes(part: &str, query: &[(String, String)]) -> Result<bool, Mistakes> {
     let mut mistakes = Mistakes::default();
     for (name, value) in query {
         match (name.as_str(), value.as_str()) {
-            ("include", "body") => {}
-            ("include", _) => mistakes.add("", "query parameter include must be body"),
+            ("include", value) if value == part => {}
+            ("include", _) => mistakes.add("", format!("query parameter include must be {part}")),
             _ => mistakes.add("", "there is no query parameter but include"),
         }
     }

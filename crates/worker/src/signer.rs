@@ -66,7 +66,7 @@ struct Version {
 impl Secrets {
     /// Whether they may be used at `now` without another look.
     pub(crate) fn still_count(&self, now: Timestamp) -> bool {
-        is_within(REMEMBERED, self.read_at, now)
+        self.read_at.is_within(REMEMBERED, now)
     }
 
     /// Begins a signature by each secret that is valid at `at`, the newest first. The newest one has no end, so a sender
@@ -111,7 +111,7 @@ impl Signer {
         {
             return Ok(secrets.clone());
         }
-        if known.trouble_at.is_some_and(|at| is_within(TROUBLE_LASTS, at, now)) {
+        if known.trouble_at.is_some_and(|at| at.is_within(TROUBLE_LASTS, now)) {
             return Err(Unsignable::Trouble);
         }
         let learned = tokio::time::timeout(LEARNED_WITHIN, self.learn(sender, now)).await;
@@ -164,11 +164,6 @@ impl Signer {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.get_or_insert_ref(sender, Arc::default))
     }
-}
-
-/// Whether `now` is less than `span` after `at`. A clock that was turned back makes it no.
-fn is_within(span: Duration, at: Timestamp, now: Timestamp) -> bool {
-    at <= now && now.since(at) < span
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ impl Allowance {
     /// Whether the last slice was taken less than so long ago. One that was taken later than now was taken by a clock
     /// that has been set back since: nobody can say how old it is.
     fn took_within(&self, time: Duration, now: Timestamp) -> bool {
-        self.taken_at <= now && now.since(self.taken_at) < time
+        self.taken_at.is_within(time, now)
     }
 
     fn next_size(&self, limit: RateLimit, now: Timestamp) -> u32 {

@@ -125,13 +125,13 @@ impl Remembered {
     fn known(&self, id: &KeyId, now: Timestamp) -> Option<Arc<KeyRecord>> {
         let mut known = lock(&self.known);
         let known = known.get(id)?;
-        is_fresh(known.read_at, self.known_for, now).then(|| known.record.clone())
+        known.read_at.is_within(self.known_for, now).then(|| known.record.clone())
     }
 
     fn refused(&self, guess: &Guess, now: Timestamp) -> Option<Refusal> {
         let mut refused = lock(&self.refused);
         let (since, refusal) = *refused.get(guess)?;
-        is_fresh(since, REFUSED_FOR, now).then_some(refusal)
+        since.is_within(REFUSED_FOR, now).then_some(refusal)
     }
 
     /// An answer that comes late does not undo what is known by then.
@@ -144,11 +144,6 @@ impl Remembered {
         let noted_at = before.and_then(|before| before.noted_at).max(last_used_at);
         known.put(record.id.clone(), Known { record: Arc::new(record), read_at: now, noted_at });
     }
-}
-
-/// A clock that was set back makes nothing last longer.
-fn is_fresh(since: Timestamp, lasts: Duration, now: Timestamp) -> bool {
-    since <= now && now.since(since) < lasts
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

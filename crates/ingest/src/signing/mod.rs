@@ -15,6 +15,7 @@ use relay_core::access::{Grant, SigningRecord};
 use relay_core::identity::{CorrelationId, SenderId};
 
 use crate::codes::Code;
+use crate::handlers::includes;
 use crate::mistakes::Mistakes;
 use crate::object::read_request;
 use crate::openapi::{RotateRequest, SigningSecretRequest};
@@ -113,24 +114,12 @@ pub(crate) async fn get_secret(
     id: Result<Path<String>, PathRejection>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<SigningAnswer>, Problem> {
-    let with_secret = includes_secret(&query)?;
+    let with_secret = includes("secret", &query)?;
     let manage = manage(&app, &grant);
     let record = manage.find(&sender_id(id)?).await?;
     let masters = if with_secret { Some(manage.masters().await?) } else { None };
     let now = app.accept.ports.ambient.now();
     Ok(Json(SigningAnswer::of(&record, masters.as_ref(), now)))
-}
-
-fn includes_secret(query: &[(String, String)]) -> Result<bool, Mistakes> {
-    let mut mistakes = Mistakes::default();
-    for (name, value) in query {
-        match (name.as_str(), value.as_str()) {
-            ("include", "secret") => {}
-            ("include", _) => mistakes.add("", "query parameter include must be secret"),
-            _ => mistakes.add("", "there is no query parameter but include"),
-        }
-    }
-    mistakes.or(Some(!query.is_empty()))
 }
 
 /// Gives a sender a new signing secret. Deliveries are signed with the old ones too for the grace period,
