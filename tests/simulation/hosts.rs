@@ -90,7 +90,8 @@ impl Services {
             vault: Arc::new(self.vault.clone()),
             ambient: Arc::clone(&machine.ambient),
         };
-        relay_ingest::router(ports, &self.plan.settings, DestinationPolicy::default())
+        let recorder = Arc::default();
+        relay_ingest::router(ports, &self.plan.settings, DestinationPolicy::default(), recorder)
     }
 
     /// The real worker, as this host runs it.

@@ -124,6 +124,7 @@ impl EventSource {
             receipt: received.receipt.clone(),
             text: self.text(&received.text, reads_next),
             receipts: received.receives,
+            available_at: None,
             dead_letter: marked.and_then(|generation| dead_letter_generation(generation)),
         }
     }

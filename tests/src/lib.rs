@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod cloudwatch;
 mod files;
 mod presets;
 mod template;

@@ -6,10 +6,15 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod alarms;
+mod costs;
+mod dashboard;
 mod data;
 mod delivery;
+mod deploy_role;
+mod deployment;
 mod encryption;
 mod language;
+mod queries;
 mod reconciler;
 mod roles;
 mod routes;

@@ -115,9 +115,14 @@ fn a_browser_may_call_without_cookies() {
     let used: BTreeSet<_> = ROUTES.iter().filter_map(|route| route.split(' ').next()).collect();
     assert_eq!(methods, used);
     let headers = relay_tests::strings(&cors["AllowHeaders"]);
-    for header in
-        ["authorization", "x-api-key", "webhook-id", "webhook-timestamp", "webhook-signature"]
-    {
+    for header in [
+        "authorization",
+        "traceparent",
+        "x-api-key",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+    ] {
         assert!(headers.contains(&header), "a page could not send {header}");
     }
 }

@@ -61,7 +61,38 @@ fn a_parameter_for_a_setting_names_it_first() {
 #[test]
 fn the_presets_are_these() {
     let names: Vec<_> = presets().into_iter().map(|preset| preset.name).collect();
-    assert_eq!(names, ["default", "dev", "production"]);
+    assert_eq!(names, ["default", "dev", "staging", "production"]);
+}
+
+#[test]
+fn every_value_of_a_preset_differs_from_the_default_and_says_why() {
+    let template = Template::load();
+    for preset in presets() {
+        for (name, value) in &preset.overrides {
+            assert_ne!(*value, template.parameter(name).default, "{}: {name}", preset.name);
+            assert!(!preset.reasons[name].is_empty(), "{}: {name} without a reason", preset.name);
+        }
+    }
+}
+
+#[test]
+fn every_preset_has_a_stack_of_its_own_but_the_default_which_is_the_first_production() {
+    let text = read("samconfig.toml");
+    let mut stacks: Vec<_> = text.lines().filter(|line| line.starts_with("stack_name")).collect();
+    assert_eq!(stacks.len(), presets().len());
+    stacks.sort_unstable();
+    stacks.dedup();
+    assert_eq!(stacks.len() + 1, presets().len());
+}
+
+#[test]
+fn production_and_staging_change_versions_by_the_same_means() {
+    for preset in presets() {
+        let is_gradual = preset.overrides.get("GradualDeployment").map(String::as_str);
+        let expected = ["staging", "production"].contains(&preset.name.as_str()).then_some("true");
+        assert_eq!(is_gradual, expected, "{}", preset.name);
+        assert!(!preset.overrides.contains_key("DeliveryEnabled"), "a pause is not a preset");
+    }
 }
 
 #[test]

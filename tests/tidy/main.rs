@@ -6,7 +6,10 @@
 
 mod documents;
 mod failures;
+mod logs;
 mod manifests;
+mod metrics;
+mod operations;
 mod security;
 mod settings;
 mod sources;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 
 /// Tries of one call. A third one passes over a single bad host or a moment of throttling; what
@@ -21,6 +21,8 @@ const CALL_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// All tries at the table or the queue. Accepting a message makes three calls one after the other;
 /// a single bad service is reported well before the gateway's 30 s are over.
 const CALL_TIMEOUT: Duration = Duration::from_secs(7);
+/// The only try at CloudWatch within one flush. An invocation waits for it; what was not sent is sent with the next.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 /// One try at the bucket until its answer begins; the body that follows is not counted. Long enough
 /// for the copy of a 100 MiB upload.
 const BODY_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -38,11 +40,13 @@ pub struct Endpoints {
     pub s3: Option<String>,
     /// The service that keeps the master secrets.
     pub secrets_manager: Option<String>,
+    /// The service that takes metrics, where they are sent to it.
+    pub cloudwatch: Option<String>,
 }
 
 impl Endpoints {
     /// As the SDK's own variables have it: `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_S3`,
-    /// `_SECRETS_MANAGER`, or `AWS_ENDPOINT_URL` for those that are not set.
+    /// `_SECRETS_MANAGER`, `_CLOUDWATCH`, or `AWS_ENDPOINT_URL` for those that are not set.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
         let of = |name: &str| {
             let own = lookup(name).filter(|url| !url.is_empty());
@@ -53,6 +57,7 @@ impl Endpoints {
             sqs: of("AWS_ENDPOINT_URL_SQS"),
             s3: of("AWS_ENDPOINT_URL_S3"),
             secrets_manager: of("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            cloudwatch: of("AWS_ENDPOINT_URL_CLOUDWATCH"),
         }
     }
 }
@@ -64,6 +69,8 @@ pub struct Clients {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) secrets_manager: aws_sdk_secretsmanager::Client,
+    shared: SdkConfig,
+    cloudwatch_endpoint: Option<String>,
 }
 
 impl Clients {
@@ -101,7 +108,18 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             secrets_manager: aws_sdk_secretsmanager::Client::from_conf(secrets_manager.build()),
+            shared,
+            cloudwatch_endpoint: endpoints.cloudwatch,
         }
+    }
+
+    /// A client of CloudWatch, made when it is asked for: few functions send metrics to it.
+    pub(crate) fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        let mut cloudwatch = aws_sdk_cloudwatch::config::Builder::from(&self.shared)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts(METRICS_TIMEOUT, METRICS_TIMEOUT));
+        cloudwatch.set_endpoint_url(self.cloudwatch_endpoint.clone());
+        aws_sdk_cloudwatch::Client::from_conf(cloudwatch.build())
     }
 }
 

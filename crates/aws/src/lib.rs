@@ -1,5 +1,5 @@
 //! The relay's ports on AWS: records in DynamoDB, the queue in SQS, bodies in S3, the master secrets
-//! in Secrets Manager, and the host's own clock and randomness.
+//! in Secrets Manager, and the host's own clock and randomness; and how logs and metrics leave.
 //!
 //! Nothing here decides what happens to a message: every condition is derived from `relay_core`'s
 //! table of transitions, and the conformance suites of `relay-testkit` hold these adapters to the
@@ -13,6 +13,7 @@ mod error;
 mod keys;
 mod letters;
 mod logging;
+mod metrics;
 mod payloads;
 mod queue;
 mod replays;
@@ -28,7 +29,8 @@ pub use buckets::DynamoBuckets;
 pub use clients::{Clients, Endpoints};
 pub use keys::DynamoKeys;
 pub use letters::SqsLetters;
-pub use logging::log_to_stdout;
+pub use logging::{JsonLines, invocation_span, log_to_stdout};
+pub use metrics::Emitter;
 pub use payloads::S3Payloads;
 pub use queue::SqsQueue;
 pub use replays::DynamoReplays;

@@ -5,12 +5,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    QueueAttributeName,
+};
 use aws_sdk_sqs::{Client, Config};
 use relay_core::body::Sha256;
-use relay_core::envelope::Envelope;
+use relay_core::envelope::{DELAY_ATTRIBUTE, Envelope};
 use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
 use relay_core::settings::Fairness;
+use relay_core::trace::Trace;
 
 use crate::Clients;
 use crate::error::{failed, unavailable};
@@ -65,6 +69,12 @@ impl SqsQueue {
         for (name, value) in letter.attributes {
             call = call.message_attributes(name, text_attribute(action, value)?);
         }
+        if let Some(trace) = letter.trace {
+            let header = MessageSystemAttributeValue::builder().data_type("String");
+            let header = header.string_value(trace).build().map_err(|_| unbuilt(action))?;
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            call = call.message_system_attributes(name, header);
+        }
         let call = call
             .set_delay_seconds(letter.delay_seconds)
             .set_message_group_id(letter.group_id)
@@ -85,6 +95,9 @@ struct Letter {
     attributes: Vec<(&'static str, String)>,
     delay_seconds: Option<i32>,
     group_id: Option<String>,
+    /// For X-Ray, which ties the invocation that receives it to the request that sent it. Costs nothing of the
+    /// message's size.
+    trace: Option<String>,
     /// Whether the message it goes on for is still in the queue. A try whose answer is lost may have left one
     /// copy there; the next one would leave another, and both would go on.
     is_copy: bool,
@@ -94,11 +107,17 @@ struct Letter {
 impl Queue for SqsQueue {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
         let delay_seconds = whole_seconds(delay, DELAY_SECONDS_MAX);
+        let mut attributes = envelope.attributes();
+        if delay_seconds > 0 {
+            // Nothing else tells the receiver a delay from a backlog.
+            attributes.push((DELAY_ATTRIBUTE, delay_seconds.to_string()));
+        }
         let letter = Letter {
             text: envelope.to_json(),
-            attributes: envelope.attributes(),
+            attributes,
             delay_seconds: (delay_seconds > 0).then_some(delay_seconds),
             group_id: group_id(self.fairness, envelope),
+            trace: envelope.trace.as_ref().and_then(Trace::xray),
             // Only what goes on waiting is sent with a delay.
             is_copy: delay_seconds > 0,
         };
@@ -133,6 +152,7 @@ impl Queue for SqsQueue {
             attributes: letter.attributes.clone(),
             delay_seconds: None,
             group_id: None,
+            trace: None,
             is_copy: false,
         };
         self.put(BURY, queue_url, letter).await
@@ -202,7 +222,11 @@ fn text_attribute(action: &'static str, value: String) -> Result<MessageAttribut
         .data_type("String")
         .string_value(value)
         .build()
-        .map_err(|_| failed(action, "an attribute could not be built"))
+        .map_err(|_| unbuilt(action))
+}
+
+fn unbuilt(action: &'static str) -> PortError {
+    failed(action, "an attribute could not be built")
 }
 
 #[cfg(test)]
@@ -251,6 +275,7 @@ mod tests {
             method: Method::Post,
             headers: Headers::default(),
             correlation_id: CorrelationId::parse("c").unwrap(),
+            trace: None,
             body: Body::Inline(Bytes::new()),
         }
     }

@@ -184,7 +184,12 @@ fn readable<R: Revised>(items: Vec<Item>) -> Vec<(R, Item)> {
         match parse(list, &name, &item) {
             Ok(record) => Some((record, item)),
             Err(error) => {
-                tracing::error!(kind = R::KIND, name, %error, "a record is left out of the list");
+                tracing::error!(
+                    record_kind = R::KIND,
+                    record_name = name,
+                    %error,
+                    "a record is left out of the list"
+                );
                 None
             }
         }

@@ -20,12 +20,12 @@ pub async fn warm(store: &dyn Store, queue: &dyn Queue, payloads: &dyn Payloads)
                 note(part, answer);
             }
         }
-        Err(_) => tracing::warn!(timeout = ?WARM_TIMEOUT, "connections were not open in time"),
+        Err(_) => tracing::warn!("connections were not open in time"),
     }
 }
 
 fn note(part: &'static str, answer: Result<(), PortError>) {
     if let Err(error) = answer {
-        tracing::warn!(part, %error, "a connection could not be opened ahead of time");
+        tracing::warn!(service = part, %error, "a connection could not be opened ahead of time");
     }
 }

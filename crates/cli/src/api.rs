@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use relay_core::access::ApiKey;
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::Value;
 
@@ -14,13 +15,15 @@ use crate::{Failure, environment_file};
 
 /// How long a call of the API may take. A deployed relay's gateway gives up after 30 s, and its answer
 /// says more than a timeout here.
-const CALL_TIMEOUT: Duration = Duration::from_secs(35);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
 const UNAUTHENTICATED: u16 = 401;
 const FORBIDDEN: u16 = 403;
 
 const URL: &str = "RELAY_URL";
 const KEY: &str = "RELAY_API_KEY";
+/// Where the receiver of the relay on one machine is; a deployed relay has none.
+const RECEIVER_URL: &str = "RELAY_RECEIVER_URL";
 /// Where `cargo run` is by default.
 const URL_DEFAULT: &str = "http://127.0.0.1:3000";
 
@@ -29,13 +32,15 @@ const NO_KEY: &str = "no API key was given: set RELAY_API_KEY, or give --env-fil
                       machine; `relay keys create` makes one for a deployed relay";
 const BAD_KEY: &str = "the relay does not take this API key: it may be another relay's, revoked, expired, replaced, or \
                        not allowed from this address, or it has to sign its requests, which this command does not do";
+const OPEN_LINE: &str = "the API key is not sent over plain http://, where anybody on the way reads it: give the relay's \
+                         https:// URL, or one of this machine (127.0.0.1, [::1], localhost)";
 const WEAK_KEY: &str = "the API key is good, but not for this: it lacks the scope, or the sender";
 
 /// Where the relay is, and the key to it.
 #[derive(Args, Default)]
 pub(crate) struct ApiArguments {
     /// The relay's URL; RELAY_URL of the file or the environment if absent, else http://127.0.0.1:3000.
-    #[arg(long)]
+    #[arg(long, visible_alias = "url")]
     relay_url: Option<String>,
     /// The API key; RELAY_API_KEY of the file or the environment if absent, which others on this machine do not see.
     #[arg(long)]
@@ -58,6 +63,7 @@ impl ApiArguments {
 /// A relay's API.
 pub(crate) struct Api {
     relay_url: String,
+    receiver_url: Option<String>,
     key: Option<ApiKey>,
 }
 
@@ -76,7 +82,22 @@ impl Api {
         let relay_url = url.or_else(|| named(URL)).unwrap_or_else(|| URL_DEFAULT.to_owned());
         let parse = |text: String| ApiKey::parse(text.trim()).ok_or_else(no_key);
         let key = key.or_else(|| named(KEY)).map(parse).transpose()?;
-        Ok(Self { relay_url, key })
+        let api = Self { relay_url, receiver_url: named(RECEIVER_URL), key };
+        // Asked of a whole URL: what precedes the path may have a host only together with it.
+        if api.has_key() && is_read_on_the_way(&api.url("/health")) {
+            return Err(Failure::Usage(OPEN_LINE.to_owned()));
+        }
+        Ok(api)
+    }
+
+    /// The receiver of the relay on one machine, if the variables name it.
+    pub(crate) fn receiver_url(&self) -> Option<&str> {
+        self.receiver_url.as_deref()
+    }
+
+    /// Whether there is a key to bring.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The URL of a path of the API.
@@ -95,17 +116,32 @@ impl Api {
         self.ask(self.call(Method::GET, path)?).await
     }
 
-    fn call(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
-        let url = self.url(path);
-        let request = client(&url, &self.relay_url)?.request(method, url).timeout(CALL_TIMEOUT);
+    /// A request that brings the key, if there is one.
+    pub(crate) fn call(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
+        let request = self.call_without_key(method, path)?;
         Ok(match &self.key {
             Some(key) => request.bearer_auth(key.reveal()),
             None => request,
         })
     }
 
+    /// The same without the key.
+    pub(crate) fn call_without_key(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<RequestBuilder, Failure> {
+        let url = self.url(path);
+        Ok(client(&url, &self.relay_url)?.request(method, url).timeout(CALL_TIMEOUT))
+    }
+
+    /// The answer, whatever it is.
+    pub(crate) async fn answer(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        exchange(&self.relay_url, request).await
+    }
+
     async fn ask(&self, request: RequestBuilder) -> Result<Value, Failure> {
-        let (status, text) = exchange(&self.relay_url, request).await?;
+        let Answer { status, text, .. } = self.answer(request).await?;
         match (status, &self.key) {
             (UNAUTHENTICATED, None) => {
                 Err(Failure::NotLetIn { status, answer: text, hint: NO_KEY })
@@ -117,6 +153,14 @@ impl Api {
             (_, _) => success("the relay", status, text),
         }
     }
+}
+
+/// What somebody answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    /// How long it asks to be left alone, in seconds, if it says so.
+    pub(crate) retry_after_seconds: Option<u64>,
 }
 
 /// Whoever mistypes a key is told so without a request, and the key is not repeated.
@@ -145,6 +189,11 @@ fn is_loopback(url: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
+/// Whether a request goes to another machine without TLS. A URL that is none goes nowhere.
+fn is_read_on_the_way(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|parsed| parsed.scheme() == "http") && !is_loopback(url)
+}
+
 /// The error without its URL, which may be a link that is not to be shown.
 fn unreachable(place: &str, reason: reqwest::Error) -> Failure {
     Failure::Unreachable { place: place.to_owned(), reason: reason.without_url() }
@@ -158,16 +207,17 @@ pub(crate) async fn put(url: &str, headers: &Value, body: Vec<u8>) -> Result<(),
     for (name, value) in headers.as_object().into_iter().flatten() {
         request = request.header(name, value.as_str().unwrap_or_default());
     }
-    let (status, text) = exchange(place, request.body(body)).await?;
+    let Answer { status, text, .. } = exchange(place, request.body(body)).await?;
     success(place, status, text).map(drop)
 }
 
-/// The answer's status and text.
-async fn exchange(place: &str, request: RequestBuilder) -> Result<(u16, String), Failure> {
+async fn exchange(place: &str, request: RequestBuilder) -> Result<Answer, Failure> {
     let exchange = async {
         let response = request.send().await?;
         let status = response.status().as_u16();
-        Ok((status, response.text().await?))
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after_seconds = retry_after.and_then(|text| text.trim().parse().ok());
+        Ok(Answer { status, text: response.text().await?, retry_after_seconds })
     };
     exchange.await.map_err(|reason| unreachable(place, reason))
 }
@@ -184,7 +234,7 @@ fn success(place: &str, status: u16, text: String) -> Result<Value, Failure> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]
@@ -204,7 +254,7 @@ mod tests {
             file.map(|all| all.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect());
         let outer = |name: &str| match name {
             KEY => Some(key_of(1)),
-            URL => Some("http://outer".to_owned()),
+            URL => Some("https://outer".to_owned()),
             _ => None,
         };
         Api::of(url.map(str::to_owned), key.map(str::to_owned), file.as_ref(), &outer)
@@ -220,14 +270,14 @@ mod tests {
             let api = api.ok().unwrap();
             (api.relay_url, api.key.map(|key| key.reveal()))
         };
-        let outer = ("http://outer".to_owned(), Some(key_of(1)));
+        let outer = ("https://outer".to_owned(), Some(key_of(1)));
         assert_eq!(told(api(None, None, None)), outer);
         assert_eq!(told(api(None, None, Some(&[]))), (URL_DEFAULT.to_owned(), None));
-        let file: &[(&str, &str)] = &[(URL, "http://file"), (KEY, &key_of(2))];
-        let of_file = ("http://file".to_owned(), Some(key_of(2)));
+        let file: &[(&str, &str)] = &[(URL, "https://file"), (KEY, &key_of(2))];
+        let of_file = ("https://file".to_owned(), Some(key_of(2)));
         assert_eq!(told(api(None, None, Some(file))), of_file);
-        let given = ("http://given".to_owned(), Some(key_of(3)));
-        assert_eq!(told(api(Some("http://given"), Some(&key_of(3)), Some(file))), given);
+        let given = ("https://given".to_owned(), Some(key_of(3)));
+        assert_eq!(told(api(Some("https://given"), Some(&key_of(3)), Some(file))), given);
     }
 
     #[test]
@@ -240,6 +290,35 @@ mod tests {
         let mistyped = key_of(1).replace('a', "b");
         let failure = api(None, Some(&mistyped), None).err().unwrap().to_string();
         assert!(failure.contains("mistyped") && !failure.contains(&mistyped), "{failure}");
+    }
+
+    #[test]
+    fn a_key_goes_in_the_clear_to_this_machine_alone() {
+        for url in [
+            "https://relay.example",
+            "http://127.0.0.1:3000",
+            "http://127.8.8.8",
+            "http://[::1]:3000/",
+            "http://localhost:3000/_aws/execute-api/a/$default",
+        ] {
+            assert!(api(Some(url), Some(&key_of(1)), None).is_ok(), "{url}");
+        }
+        for url in [
+            "http://relay.example",
+            "HTTP://relay.example",
+            " http://relay.example",
+            "http://10.0.0.1:3000",
+            "http://localhost@relay.example/",
+            "http://localhost.relay.example",
+            "http://",
+            "http:relay.example",
+        ] {
+            let failure = api(Some(url), Some(&key_of(1)), None).err();
+            let failure = failure.unwrap_or_else(|| panic!("{url} is taken")).to_string();
+            assert!(failure.contains("https://") && !failure.contains("rk_"), "{failure}");
+            // Who has no key has nothing to lose on the way.
+            assert!(api(Some(url), None, Some(&[])).is_ok(), "{url}");
+        }
     }
 
     #[test]

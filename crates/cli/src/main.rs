@@ -12,9 +12,11 @@ mod environment_file;
 mod filter;
 mod interrupt;
 mod keys;
+mod logs;
 mod recover;
 mod send;
 mod show;
+mod smoke;
 mod terminal;
 mod work;
 
@@ -39,7 +41,7 @@ const INTERRUPTED: u8 = 130;
     name = "relay",
     version,
     about = "Send, show, explain and bring back messages of the webhook relay",
-    after_help = "`send`, `show` and `destination` speak to the relay's API and bring an API key: --api-key, \
+    after_help = "`send`, `show`, `smoke` and `destination` speak to the relay's API and bring an API key: --api-key, \
                   RELAY_API_KEY, or the one in --env-file .relay/env. They do not sign their requests. `dead`, \
                   `redrive`, `resend`, `recover` and `keys` speak to the table and the queue, with your AWS keys \
                   or with --env-file .relay/env.\n\nExit codes: 0 done, \
@@ -56,6 +58,10 @@ enum Command {
     Send(send::Arguments),
     /// Show a message: where it is, and every attempt.
     Show(show::Arguments),
+    /// Try a deployed relay from outside: that it accepts, refuses and delivers what it should.
+    ///
+    /// Exits with 0 if all of it holds, 1 if not.
+    Smoke(smoke::Arguments),
     /// Say whether the relay would send to a URL, and why not. Makes no connection.
     ///
     /// Exits with 0 if it would, 3 if it would not, 2 for wrong usage.
@@ -69,6 +75,8 @@ enum Command {
     Redrive(again::RedriveArguments),
     /// Send messages once more that were delivered or given up.
     Resend(again::ResendArguments),
+    /// Show what a relay on this machine logged about one message, by any of its ids, in order of time.
+    Logs(logs::Arguments),
     /// Make API keys and look after them, with AWS credentials instead of a key.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -82,11 +90,13 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Send(arguments) => send::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
+        Command::Smoke(arguments) => smoke::run(arguments).await,
         Command::CheckTarget(arguments) => check_target::run(arguments).await,
         Command::Destination(arguments) => destination::run(arguments).await,
         Command::Dead(command) => dead::run(command).await,
         Command::Redrive(arguments) => again::redrive(arguments).await,
         Command::Resend(arguments) => again::resend(arguments).await,
+        Command::Logs(arguments) => logs::run(&arguments),
         Command::Keys(command) => keys::run(command).await,
         Command::Recover(arguments) => recover::run(arguments).await,
     };

@@ -168,7 +168,8 @@ async fn upload(api: &Api, body: Vec<u8>) -> Result<Value, Failure> {
     Ok(link["uploadId"].take())
 }
 
-fn random_id() -> Result<String, Failure> {
+/// 32 hexadecimal digits that nobody else draws.
+pub(crate) fn random_id() -> Result<String, Failure> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(Failure::Randomness)?;
     Ok(HEXLOWER.encode(&bits))

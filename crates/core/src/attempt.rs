@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::envelope::Envelope;
 use crate::time::Timestamp;
+use crate::trace::{self, SpanId};
 
 /// What the relay calls itself to targets.
 pub const USER_AGENT: &str = concat!("webhook-relay/", env!("CARGO_PKG_VERSION"));
@@ -13,11 +14,13 @@ pub const USER_AGENT: &str = concat!("webhook-relay/", env!("CARGO_PKG_VERSION")
 pub const SETTLE_TIME: Duration = Duration::from_secs(8);
 
 /// The headers of an attempt: the client's, and those of the relay, which the client cannot choose.
-/// `signature` is the value of `webhook-signature`, for senders that have a secret.
+/// `signature` is the value of `webhook-signature`, for senders that have a secret; `span` is the attempt's place in
+/// the message's trace.
 pub fn headers(
     envelope: &Envelope,
     attempt: u32,
     at: Timestamp,
+    span: SpanId,
     signature: Option<String>,
 ) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> =
@@ -32,6 +35,23 @@ pub fn headers(
     add("x-correlation-id", envelope.correlation_id.to_string());
     if let Some(signature) = signature {
         add("webhook-signature", signature);
+    }
+    headers.extend(trace_headers(envelope, span));
+    headers
+}
+
+/// The headers that carry the trace on. What the client set itself is sent as it is: a client that traces its target
+/// under a trace of its own knows why, and the state of a trace belongs to its parent.
+fn trace_headers(envelope: &Envelope, span: SpanId) -> Vec<(String, String)> {
+    let trace = envelope.trace();
+    let is_free = |name: &str| envelope.headers.get(name).is_none();
+    let mut headers = Vec::new();
+    if is_free(trace::TRACEPARENT) && is_free(trace::TRACESTATE) {
+        headers.push((trace::TRACEPARENT.to_owned(), trace.traceparent_of(span)));
+        headers.extend(trace.state().map(|state| (trace::TRACESTATE.to_owned(), state.to_owned())));
+    }
+    if is_free(trace::XRAY_HEADER) {
+        headers.extend(trace.xray().map(|text| (trace::XRAY_HEADER.to_owned(), text)));
     }
     headers
 }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::body::{Body, Pointer};
 use crate::destination::{Method, Target};
@@ -13,6 +13,7 @@ use crate::identity::{CorrelationId, Generation, MessageId, RelayId, SenderId};
 use crate::lifecycle::{Life, State};
 use crate::message::Message;
 use crate::outcome::DeadReason;
+use crate::trace::Trace;
 
 /// The version this code writes.
 const VERSION: u32 = 1;
@@ -20,6 +21,8 @@ const VERSION: u32 = 1;
 const ATTRIBUTE_TYPE_BYTES: usize = "String".len();
 /// The attribute that marks a copy in the dead-letter queue with the generation that died.
 pub const DEAD_LETTER_ATTRIBUTE: &str = "deadLetter";
+/// The attribute that says, in whole seconds, how long a copy was to wait unseen in the queue.
+pub const DELAY_ATTRIBUTE: &str = "delaySeconds";
 
 /// A message on its way from ingest to worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct Envelope {
     pub headers: Headers,
     /// Of the accepting request.
     pub correlation_id: CorrelationId,
+    /// The trace of the accepting request. None for a message that was set going again: another request did that.
+    pub trace: Option<Trace>,
     /// The body, or where it is kept.
     pub body: Body,
 }
@@ -71,7 +76,54 @@ struct Wire {
     #[serde(rename = "correlationId")]
     correlation_id: CorrelationId,
     #[serde(flatten)]
+    trace: WireTrace,
+    #[serde(flatten)]
     body: WireBody,
+}
+
+/// A trace in the form of its headers. No trouble with it is trouble with the message.
+#[derive(Default, Serialize, Deserialize)]
+struct WireTrace {
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
+    traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
+    tracestate: Option<String>,
+    #[serde(
+        rename = "xrayTrace",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text_if_any"
+    )]
+    xray: Option<String>,
+}
+
+impl WireTrace {
+    fn of(trace: &Trace) -> Self {
+        Self {
+            traceparent: Some(trace.traceparent()),
+            tracestate: trace.state().map(str::to_owned),
+            xray: trace.xray(),
+        }
+    }
+
+    fn read(&self) -> Option<Trace> {
+        let Self { traceparent, tracestate, xray } = self;
+        Trace::read(traceparent.as_deref(), tracestate.as_deref(), xray.as_deref())
+    }
+}
+
+/// Reads a text; whatever else is there is as nothing.
+fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Text(String),
+        Else(serde::de::IgnoredAny),
+    }
+    Ok(match Any::deserialize(deserializer)? {
+        Any::Text(text) => Some(text),
+        Any::Else(_) => None,
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,8 +169,20 @@ impl Envelope {
             method: message.method,
             headers: message.headers.clone(),
             correlation_id: message.correlation_id.clone(),
+            trace: None,
             body,
         }
+    }
+
+    /// The same on behalf of a request of this trace.
+    #[must_use]
+    pub fn traced(self, trace: Trace) -> Self {
+        Self { trace: Some(trace), ..self }
+    }
+
+    /// The trace it belongs to: that of the accepting request, else one of its life.
+    pub fn trace(&self) -> Trace {
+        self.trace.clone().unwrap_or_else(|| Trace::of_life(&self.life))
     }
 
     /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
@@ -140,6 +204,7 @@ impl Envelope {
             method: self.method,
             headers: self.headers.clone(),
             correlation_id: self.correlation_id.clone(),
+            trace: self.trace.as_ref().map(WireTrace::of).unwrap_or_default(),
             body,
         };
         // Every field is text, a number or a map with text keys: this cannot fail.
@@ -176,6 +241,7 @@ impl Envelope {
             method: wire.method,
             headers: wire.headers,
             correlation_id: wire.correlation_id,
+            trace: wire.trace.read(),
             body,
         })
     }
@@ -225,104 +291,4 @@ pub fn dead_letter_generation(text: &str) -> Option<Generation> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
-    use crate::body::Sha256;
-    use crate::identity::AcceptedId;
-    use crate::time::Timestamp;
-    use proptest::prelude::*;
-
-    fn envelope(body: Body) -> Envelope {
-        let (sender, message) =
-            (SenderId::parse("billing").unwrap(), MessageId::parse("order-1").unwrap());
-        Envelope {
-            id: RelayId::of(&sender, &message),
-            sender_id: sender,
-            message_id: message,
-            life: Life {
-                accepted_id: AcceptedId::from_random([1; 16]),
-                generation: Generation(0),
-                generation_started_at: Timestamp::from_millis(1),
-                expires_at: Timestamp::from_millis(2),
-            },
-            target: Target::parse("https://example.com/hooks").unwrap(),
-            method: Method::Post,
-            headers: Headers::parse([("X-Order", "1")]).unwrap(),
-            correlation_id: CorrelationId::parse("c").unwrap(),
-            body,
-        }
-    }
-
-    /// Written by the first version; every later worker must read it (F32).
-    const FIRST: &str = r#"{"v":1,"id":"msg_vvrnum5cqwoixwzydpk5a7icazyeai7a","senderId":"billing","messageId":"order-1","accepted_id":"01010101010101010101010101010101","generation":0,"generation_started_at":1,"expires_at":2,"target":"https://example.com/hooks","method":"POST","headers":{"x-order":"1"},"correlationId":"c","bodyText":"{\"a\": 1e400}"}"#;
-
-    #[test]
-    fn f32_a_stored_envelope_is_read_and_written_the_same() {
-        let now = envelope(Body::Inline(Bytes::from_static(b"{\"a\": 1e400}")));
-        assert_eq!(now.to_json(), FIRST);
-        assert_eq!(Envelope::from_json(FIRST), Ok(now));
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let text = FIRST.replacen('{', r#"{"trace":{"x":1},"#, 1);
-        assert!(Envelope::from_json(&text).is_ok());
-    }
-
-    #[test]
-    fn f14_an_unreadable_item_may_still_say_whose_it_is() {
-        let envelope = envelope(Body::Inline(Bytes::new()));
-        let text = envelope.to_json().replace("bodyText", "bodyOfAnotherKind");
-        assert!(Envelope::from_json(&text).is_err());
-        assert_eq!(Envelope::identity_in(&text), Some((envelope.id, envelope.life)));
-        assert_eq!(Envelope::identity_in(r#"{"v":1}"#), None);
-    }
-
-    #[test]
-    fn f15_a_newer_version_is_told_from_garbage() {
-        assert_eq!(Envelope::from_json(r#"{"v":2}"#), Err(EnvelopeError::UnknownVersion(2)));
-        for text in ["", "null", "[]", "{}", r#"{"v":1}"#, r#"{"v":-1}"#, "{\"v\":1"] {
-            let read = Envelope::from_json(text);
-            assert!(matches!(read, Err(EnvelopeError::Malformed(_))), "{text}: {read:?}");
-        }
-    }
-
-    #[test]
-    fn f37_characters_that_the_queue_refuses_travel_as_base64() {
-        for text in ["\u{fffe}", "\u{ffff}", "\0", "\u{1}"] {
-            let wire = envelope(Body::Inline(Bytes::from(text))).to_json();
-            assert!(wire.contains("bodyBase64"), "{wire}");
-        }
-    }
-
-    #[test]
-    fn a_stored_body_travels_as_its_pointer() {
-        let pointer = Pointer {
-            bucket: "b".to_owned(),
-            key: "payloads/x/y".to_owned(),
-            sha256: Sha256::of(b"x"),
-            bytes: 1,
-        };
-        let sent = envelope(Body::Stored(pointer));
-        assert_eq!(Envelope::from_json(&sent.to_json()), Ok(sent));
-    }
-
-    proptest! {
-        #[test]
-        fn f37_every_body_survives_and_the_queue_takes_it(body: Vec<u8>) {
-            let sent = envelope(Body::Inline(Bytes::from(body)));
-            let wire = sent.to_json();
-            prop_assert!(wire.chars().all(queue_takes));
-            prop_assert_eq!(Envelope::from_json(&wire), Ok(sent));
-        }
-
-        #[test]
-        fn every_text_survives(body in "\\PC*|.*") {
-            let sent = envelope(Body::Inline(Bytes::from(body)));
-            let wire = sent.to_json();
-            prop_assert!(wire.chars().all(queue_takes));
-            prop_assert_eq!(Envelope::from_json(&wire), Ok(sent));
-        }
-    }
-}
+mod tests;

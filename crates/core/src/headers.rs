@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Most headers in one message. Receivers' own limits begin near 100, and the relay adds six.
+/// Most headers in one message. Receivers' own limits begin near 100, and the relay adds nine.
 pub const HEADERS_MAX: usize = 50;
 /// Longest header name, in bytes.
 pub const HEADER_NAME_BYTES_MAX: usize = 128;

@@ -16,7 +16,7 @@ use crate::decide::Decision;
 use crate::destination::{Method, Target};
 use crate::envelope::Envelope;
 use crate::identity::{LeaseId, RelayId};
-use crate::lifecycle::{Again, ClaimRequest, Life, State};
+use crate::lifecycle::{Again, ClaimRequest, Life, Phase, State};
 use crate::message::Message;
 use crate::outcome::{AttemptRecord, DeadReason, Outcome};
 use crate::time::Timestamp;
@@ -140,6 +140,28 @@ pub enum Settled {
     Done(Box<State>),
     /// The hold was lost: the record is somebody else's by now and was not touched.
     Lost,
+}
+
+impl Settled {
+    /// The state, if giving the message up at `now` is what made it DEAD: somebody may have given it up before, and is
+    /// answered the same.
+    pub fn dead_since(&self, now: Timestamp) -> Option<&State> {
+        match self {
+            Self::Done(state) => match state.phase {
+                Phase::Dead { buried: false, .. } => {
+                    Some(&**state).filter(|state| state.updated_at == now)
+                }
+                Phase::Pending
+                | Phase::Queued
+                | Phase::Processing { .. }
+                | Phase::Retrying { .. }
+                | Phase::Delivered
+                | Phase::Dead { buried: true, .. }
+                | Phase::Cancelled => None,
+            },
+            Self::Lost => None,
+        }
+    }
 }
 
 /// The answer to setting a message going again.

@@ -17,6 +17,7 @@ use relay_core::ports::{
 };
 use relay_core::settings::Limits;
 use relay_core::time::Timestamp;
+use relay_core::trace::Trace;
 
 use crate::plan::{self, Storing};
 use crate::submission::{Content, Submission};
@@ -55,6 +56,15 @@ pub struct Accepted {
     pub status: Status,
     /// Whether an earlier request had already been accepted with the same id and content.
     pub duplicate: bool,
+    /// Whether the queue has a pointer to the body, which is too large for it.
+    pub offloaded: bool,
+}
+
+/// What a request asks for, and when.
+struct Asked<'a> {
+    submission: &'a Submission,
+    trace: &'a Trace,
+    now: Timestamp,
 }
 
 /// Why a message was not accepted.
@@ -88,7 +98,7 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// Accepts `submission`, or says what became of it when it was submitted before.
+    /// Accepts `submission` on behalf of a request of this trace, or says what became of it when it was submitted before.
     ///
     /// # Errors
     /// When it is not accepted. After [`AcceptError::Port`] it may be delivered all the same, and
@@ -97,21 +107,23 @@ impl Accept {
         &self,
         submission: &Submission,
         correlation_id: &CorrelationId,
+        trace: &Trace,
     ) -> Result<Accepted, AcceptError> {
         let now = self.ports.ambient.now();
+        let asked = Asked { submission, trace, now };
         let message = self.message(submission, correlation_id, now);
         if !self.adopt(&message.id, &submission.content).await? {
             return match self.ports.store.find(&message.id, now).await? {
                 // Accepted earlier, when the upload was still there: its body was adopted then.
-                Some(found) => self.repeat(found, &message, submission, now).await,
+                Some(found) => self.repeat(found, &message, &asked).await,
                 None => Err(AcceptError::UploadMissing),
             };
         }
         match self.ports.store.record(&message, now).await? {
-            Recorded::New => self.forward(&message, message.first_life(), submission, now).await,
+            Recorded::New => self.forward(&message, message.first_life(), &asked).await,
             Recorded::Existing(_) => {
                 let found = self.ports.store.find(&message.id, now).await?;
-                self.repeat(found.ok_or(AcceptError::RecordGone)?, &message, submission, now).await
+                self.repeat(found.ok_or(AcceptError::RecordGone)?, &message, &asked).await
             }
         }
     }
@@ -134,25 +146,22 @@ impl Accept {
         &self,
         found: Found,
         message: &Message,
-        submission: &Submission,
-        now: Timestamp,
+        asked: &Asked<'_>,
     ) -> Result<Accepted, AcceptError> {
         let fields = found.message.fingerprint.differences(&message.fingerprint);
         if !fields.is_empty() {
             return Err(AcceptError::IdReused { fields });
         }
         match found.state.phase.status() {
-            Status::Pending => {
-                self.forward(&found.message, found.state.life, submission, now).await
-            }
+            Status::Pending => self.forward(&found.message, found.state.life, asked).await,
             status @ (Status::Queued
             | Status::Processing
             | Status::Retrying
             | Status::Delivered
             | Status::Dead
             | Status::Cancelled) => {
-                self.keep_body(&found.message, &submission.content).await?;
-                Ok(Accepted { id: found.message.id, status, duplicate: true })
+                self.keep_body(&found.message, &asked.submission.content).await?;
+                Ok(Accepted { id: found.message.id, status, duplicate: true, offloaded: false })
             }
         }
     }
@@ -175,42 +184,47 @@ impl Accept {
         &self,
         message: &Message,
         life: Life,
-        submission: &Submission,
-        now: Timestamp,
+        asked: &Asked<'_>,
     ) -> Result<Accepted, AcceptError> {
-        self.store_and_send(message, &life, &submission.content).await?;
+        let offloaded = self.store_and_send(message, &life, asked).await?;
         // The queue has it: whatever the record says, the worker will find it.
-        if let Err(error) = self.ports.store.mark_queued(&message.id, &life, now).await {
-            tracing::warn!(id = %message.id, %error, "a queued message is still noted as PENDING");
+        if let Err(error) = self.ports.store.mark_queued(&message.id, &life, asked.now).await {
+            tracing::warn!(%error, "a queued message is still noted as PENDING");
         }
-        Ok(Accepted { id: message.id.clone(), status: Status::Queued, duplicate: false })
+        let id = message.id.clone();
+        Ok(Accepted { id, status: Status::Queued, duplicate: false, offloaded })
     }
 
-    /// Sends a recorded message, its body being where worker and record will look for it.
+    /// Sends a recorded message, its body being where worker and record will look for it. Whether the queue has but a
+    /// pointer to it.
     async fn store_and_send(
         &self,
         message: &Message,
         life: &Life,
-        content: &Content,
-    ) -> Result<(), PortError> {
+        asked: &Asked<'_>,
+    ) -> Result<bool, PortError> {
+        let content = &asked.submission.content;
         let pointer = match &message.body {
             Body::Stored(pointer) => pointer.clone(),
             Body::Inline(_) => self.pointer(&message.id, content),
         };
-        let envelope = self.envelope(message, life, content, &pointer);
+        let envelope = self.envelope(message, life, asked, &pointer);
+        let in_queue = matches!(envelope.body, Body::Inline(_));
         let send = self.ports.queue.send(&envelope, Duration::ZERO);
-        let Content::Given { bytes, .. } = content else { return send.await };
+        let Content::Given { bytes, .. } = content else {
+            return send.await.map(|()| !in_queue);
+        };
         let put = self.ports.payloads.put(&pointer, bytes.clone());
         let in_record = matches!(message.body, Body::Inline(_));
-        let in_queue = matches!(envelope.body, Body::Inline(_));
         match plan::storing(in_record, in_queue) {
-            Storing::Never => send.await,
-            Storing::BesideSend => futures::try_join!(put, send).map(|_| ()),
+            Storing::Never => send.await?,
+            Storing::BesideSend => futures::try_join!(put, send).map(|_| ())?,
             Storing::BeforeSend => {
                 put.await?;
-                send.await
+                send.await?;
             }
         }
+        Ok(!in_queue)
     }
 
     fn message(
@@ -256,14 +270,15 @@ impl Accept {
         &self,
         message: &Message,
         life: &Life,
-        content: &Content,
+        asked: &Asked<'_>,
         pointer: &Pointer,
     ) -> Envelope {
-        let pointing = || Envelope::of(message, life.clone(), Body::Stored(pointer.clone()));
-        match content {
+        let with = |body| Envelope::of(message, life.clone(), body).traced(asked.trace.clone());
+        let pointing = || with(Body::Stored(pointer.clone()));
+        match &asked.submission.content {
             // A body that is too large by itself need not be written out to be measured.
             Content::Given { bytes, .. } if plan::in_queue(bytes.len(), &self.limits) => {
-                let carrying = Envelope::of(message, life.clone(), Body::Inline(bytes.clone()));
+                let carrying = with(Body::Inline(bytes.clone()));
                 let fits = plan::in_queue(carrying.queue_bytes(), &self.limits);
                 if fits { carrying } else { pointing() }
             }

@@ -11,13 +11,16 @@ use http::StatusCode;
 use relay_core::access::Grant;
 use relay_core::identity::{CorrelationId, RelayId};
 use relay_core::lifecycle::{Again, Status};
+use relay_core::message::Message;
+use relay_core::metrics::Metric;
 use relay_core::ports::PortError;
 use relay_operate::{Gone, SetGoing, Stopped};
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use crate::codes::Code;
-use crate::handlers::{message_id, no_message};
+use crate::handlers::{about as about_message, message_id, no_message};
 use crate::mistakes::Mistakes;
 use crate::object::read_request;
 use crate::observe::Facts;
@@ -108,18 +111,24 @@ async fn set_going(
     let found = found.map_err(|error| about(error.into()))?;
     let found = found.filter(|found| grant.covers(&found.message.sender_id));
     let found = found.ok_or_else(|| about(no_message()))?;
-    let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
+    let facts = Facts::of(&found.message);
+    let Message { id, message_id, sender_id, .. } = &found.message;
+    let span = about_message(id, message_id, sender_id);
     let set_going = SetGoing {
         store: ports.store.clone(),
         queue: ports.queue.clone(),
         ambient: ports.ambient.clone(),
     };
-    let generation = match set_going.again_from(&found, again).await {
+    let generation = match set_going.again_from(&found, again).instrument(span).await {
         Ok(Gone::Again(generation)) => generation,
         Ok(Gone::Refused(status)) => return Err(conflict(status, again).about(facts)),
         Ok(Gone::Unknown) => return Err(no_message().about(facts)),
         Err(Stopped(error)) => return Err(stopped(error, again).about(facts)),
     };
+    app.recorder.count(match again {
+        Again::Redrive => Metric::Redriven,
+        Again::Resend => Metric::Resent,
+    });
     let answer = AgainAnswer {
         id: id.to_string(),
         status: Status::Queued.as_str(),

@@ -89,6 +89,10 @@ pub(crate) struct GatewayRequestId(pub(crate) String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SourceAddress(pub(crate) IpAddr);
 
+/// What Lambda says of the trace that the invocation belongs to; an extension of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct HostTrace(pub(crate) String);
+
 /// The body was said to be base64 and is not; an extension of the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NotBase64;

@@ -8,8 +8,10 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use relay_core::access::Grant;
-use relay_core::identity::{CorrelationId, RelayId};
+use relay_core::identity::{CorrelationId, MessageId, RelayId, SenderId};
+use relay_core::trace::Trace;
 use relay_core::upload::UploadId;
+use tracing::{Instrument, Span, error_span};
 
 use crate::announcement::Announcement;
 use crate::answers::{AcceptedAnswer, HealthAnswer, MessageAnswer, ReadyAnswer, UploadAnswer};
@@ -42,27 +44,42 @@ pub(crate) async fn post_message(
     State(app): State<Arc<App>>,
     Extension(grant): Extension<Arc<Grant>>,
     Extension(correlation_id): Extension<CorrelationId>,
+    Extension(trace): Extension<Trace>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
     let submission = Submission::parse(&bytes, &app.rules)?;
-    if !grant.covers(&submission.sender_id) {
-        let detail = "this key may not send messages of this senderId";
-        return Err(Problem::new(Code::Forbidden, detail).because("a sender that is not the key's"));
-    }
     let id = RelayId::of(&submission.sender_id, &submission.message_id);
     let facts = |duplicate| Facts {
         id: Some(id.to_string()),
+        message_id: Some(submission.message_id.to_string()),
+        destination: Some(submission.target.destination()),
         sender_id: Some(submission.sender_id.to_string()),
         duplicate,
+        payload_bytes: Some(submission.content.bytes()),
+        offloaded: false,
     };
+    if !grant.covers(&submission.sender_id) {
+        let detail = "this key may not send messages of this senderId";
+        let problem = Problem::new(Code::Forbidden, detail).about(facts(None));
+        return Err(problem.because("a sender that is not the key's"));
+    }
+    let span = about(&id, &submission.message_id, &submission.sender_id);
     let accepted = app
         .accept
-        .accept(&submission, &correlation_id)
+        .accept(&submission, &correlation_id, &trace)
+        .instrument(span)
         .await
         .map_err(|error| Problem::from(error).about(facts(None)))?;
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     let answer = AcceptedAnswer::of(&accepted, submission.message_id.to_string(), &correlation_id);
-    Ok((status, Extension(facts(Some(accepted.duplicate))), Json(answer)).into_response())
+    let facts = Facts { offloaded: accepted.offloaded, ..facts(Some(accepted.duplicate)) };
+    Ok((status, Extension(facts), Json(answer)).into_response())
+}
+
+/// The span around everything that is done for one message.
+pub(crate) fn about(id: &RelayId, message_id: &MessageId, sender_id: &SenderId) -> Span {
+    // An error, so that no level of the log hides whose lines they are.
+    error_span!("message", %id, %message_id, %sender_id)
 }
 
 /// How a message stands, and what its attempts came to.
@@ -91,7 +108,7 @@ pub(crate) async fn get_message(
     let (found, body) = read(&app.accept.ports, &id, with_body, |sender| grant.covers(sender))
         .await
         .map_err(|error| Problem::from(error).about(facts.clone()))?;
-    let facts = Facts { sender_id: Some(found.message.sender_id.to_string()), ..facts };
+    let facts = Facts::of(&found.message);
     Ok((Extension(facts), Json(MessageAnswer::of(found, body))).into_response())
 }
 

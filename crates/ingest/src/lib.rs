@@ -9,6 +9,7 @@ pub mod again;
 pub mod announcement;
 pub mod answers;
 pub mod codes;
+mod count;
 pub mod destinations;
 pub mod event;
 mod handlers;

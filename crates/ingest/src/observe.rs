@@ -12,10 +12,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
-use relay_core::identity::CorrelationId;
+use relay_core::identity::{CorrelationId, RelayId};
+use relay_core::logs;
+use relay_core::message::Message;
+use relay_core::trace::{self, Given, Trace};
+use tracing::{Instrument, error_span};
 
 use crate::access::KeyUsed;
-use crate::event::{GatewayRequestId, SourceAddress};
+use crate::count::count;
+use crate::event::{GatewayRequestId, HostTrace, SourceAddress};
 use crate::mistakes::Mistakes;
 use crate::problem::Problem;
 use crate::router::App;
@@ -32,10 +37,31 @@ const NO_ROUTE: &str = "none";
 pub struct Facts {
     /// The relay's id of the message.
     pub id: Option<String>,
+    /// The sender's own.
+    pub message_id: Option<String>,
+    /// Where it goes.
+    pub destination: Option<String>,
     /// Who sends.
     pub sender_id: Option<String>,
     /// Whether it had been accepted before.
     pub duplicate: Option<bool>,
+    /// Size of the body of an accepted message.
+    pub payload_bytes: Option<u64>,
+    /// Whether that went to S3 because it does not fit the queue.
+    pub offloaded: bool,
+}
+
+impl Facts {
+    /// What a stored message is called.
+    pub(crate) fn of(message: &Message) -> Self {
+        Self {
+            id: Some(message.id.to_string()),
+            message_id: Some(message.message_id.to_string()),
+            sender_id: Some(message.sender_id.to_string()),
+            destination: Some(message.target.destination()),
+            ..Self::default()
+        }
+    }
 }
 
 /// Runs the route of a request with all of that around it.
@@ -48,12 +74,18 @@ pub(crate) async fn observe(
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let (correlation_id, malformed) = correlation_id(&request, &app);
+    let trace = trace(&request, &app);
+    let (trace_id, xray_trace_id) = (trace.id(), trace.xray_id());
+    // An error, so that no level of the log hides whose lines they are.
+    let span =
+        error_span!("request", correlation_id = correlation_id.as_str(), trace_id, xray_trace_id);
     let source = request.extensions().get::<SourceAddress>().map(|source| source.0);
     let request_id = request.extensions().get::<GatewayRequestId>().cloned();
     request.extensions_mut().insert(correlation_id.clone());
+    request.extensions_mut().insert(trace);
     let mut response = match malformed {
         Some(mistakes) => Problem::from(mistakes).into_response(),
-        None => within(REQUEST_LIMIT, next.run(request)).await,
+        None => within(REQUEST_LIMIT, next.run(request)).instrument(span.clone()).await,
     };
     let problem = response.extensions_mut().remove::<Problem>();
     let key = response.extensions_mut().remove::<KeyUsed>();
@@ -68,7 +100,7 @@ pub(crate) async fn observe(
     }
     finish(&mut response, &correlation_id);
     let facts = response.extensions_mut().remove::<Facts>();
-    log(&Line {
+    let line = Line {
         method: method.as_str(),
         route: matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
         status: response.status().as_u16(),
@@ -80,7 +112,11 @@ pub(crate) async fn observe(
         cold_start: !app.warm.swap(true, Ordering::Relaxed),
         facts: problem.as_ref().map(|problem| problem.facts.clone()).or(facts).unwrap_or_default(),
         problem: problem.as_ref(),
-    });
+    };
+    count(&app.recorder, &line);
+    if line.is_written(app.success_percent) {
+        span.in_scope(|| log(&line));
+    }
     response
 }
 
@@ -111,6 +147,23 @@ fn correlation_id(request: &Request, app: &App) -> (CorrelationId, Option<Mistak
     }
 }
 
+/// The trace that the request belongs to. A header that comes twice says nothing.
+fn trace(request: &Request, app: &App) -> Trace {
+    let header = |name: &str| {
+        let mut values = request.headers().get_all(name).iter();
+        let first = values.next()?.to_str().ok();
+        first.filter(|_| values.next().is_none())
+    };
+    let host = request.extensions().get::<HostTrace>().map(|HostTrace(text)| text.as_str());
+    let given = Given {
+        traceparent: header(trace::TRACEPARENT),
+        tracestate: header(trace::TRACESTATE),
+        xray: header(trace::XRAY_HEADER),
+        xray_of_host: host,
+    };
+    Trace::of_request(given, app.accept.ports.ambient.bits())
+}
+
 /// What every answer says to whatever shows it. Answers are about the moment, and some hold secrets or links that open a
 /// body: nobody may keep them. They are data: a browser is to run, frame and guess nothing in them.
 const SAFETY: [(HeaderName, HeaderValue); 5] = [
@@ -134,7 +187,7 @@ fn finish(response: &mut Response, correlation_id: &CorrelationId) {
     }
 }
 
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     method: &'a str,
     route: &'a str,
     status: u16,
@@ -143,10 +196,22 @@ struct Line<'a> {
     request_id: Option<&'a str>,
     source: Option<IpAddr>,
     key_id: Option<&'a str>,
-    duration: Duration,
+    pub(crate) duration: Duration,
     cold_start: bool,
-    facts: Facts,
-    problem: Option<&'a Problem>,
+    pub(crate) facts: Facts,
+    pub(crate) problem: Option<&'a Problem>,
+}
+
+impl Line<'_> {
+    /// Whether the line is written when the plain success of `percent` in a hundred messages is: that a message was
+    /// accepted is such a success, and everything else is always written.
+    fn is_written(&self, percent: u8) -> bool {
+        let id = self.facts.id.as_deref().and_then(|id| RelayId::parse(id).ok());
+        match (self.problem, self.facts.duplicate, id) {
+            (None, Some(_), Some(id)) => logs::writes_success(&id, percent),
+            _ => true,
+        }
+    }
 }
 
 /// The one line of a request: an error when the fault is the relay's own.
@@ -164,7 +229,10 @@ fn log(line: &Line<'_>) {
                 source = line.source.map(tracing::field::display),
                 key_id = line.key_id,
                 id = line.facts.id.as_deref(),
+                message_id = line.facts.message_id.as_deref(),
                 sender_id = line.facts.sender_id.as_deref(),
+                destination = line.facts.destination.as_deref(),
+                payload_bytes = line.facts.payload_bytes,
                 duplicate = line.facts.duplicate,
                 duration_ms = u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
                 cold_start = line.cold_start,

@@ -10,6 +10,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use relay_core::access::Scope;
 use relay_core::destination::DestinationPolicy;
+use relay_core::metrics::Recorder;
 use relay_core::settings::IngestSettings;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -32,18 +33,29 @@ pub(crate) struct App {
     pub(crate) openapi: OnceLock<String>,
     /// Whether a request was answered before: the first one pays for the cold start.
     pub(crate) warm: AtomicBool,
+    /// Share of messages whose plain success is logged.
+    pub(crate) success_percent: u8,
+    /// Where it is counted what happens.
+    pub(crate) recorder: Arc<Recorder>,
 }
 
-/// The router of the whole API over the given ports.
-pub fn router(ports: Ports, settings: &IngestSettings, destinations: DestinationPolicy) -> Router {
+/// The router of the whole API over the given ports. What happens is counted by `recorder`.
+pub fn router(
+    ports: Ports,
+    settings: &IngestSettings,
+    destinations: DestinationPolicy,
+    recorder: Arc<Recorder>,
+) -> Router {
     let limits = settings.limits;
     let (routes, needs) = routes().done();
     let app = Arc::new(App {
-        guard: Guard::new(&ports, settings.access, needs),
+        guard: Guard::new(&ports, settings.access, needs, &recorder),
         accept: Accept { ports, limits, message_ttl: settings.message_ttl },
         rules: Rules { destinations, payload_bytes_max: limits.payload_bytes_max },
         openapi: OnceLock::new(),
         warm: AtomicBool::new(false),
+        success_percent: settings.logging.success_percent,
+        recorder,
     });
     routes
         .fallback(|| async { Problem::new(Code::NotFound, "there is no such path") })

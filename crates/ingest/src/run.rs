@@ -8,15 +8,16 @@ use std::time::Duration;
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_aws::{
     Clients, DynamoBreakers, DynamoBuckets, DynamoKeys, DynamoReplays, DynamoSigningSecrets,
-    DynamoStore, S3Payloads, SecretsManagerVault, SqsQueue, SystemAmbient,
+    DynamoStore, Emitter, S3Payloads, SecretsManagerVault, SqsQueue, SystemAmbient,
 };
 use relay_core::destination::DestinationPolicy;
 use relay_core::ports::Vault;
 use relay_core::settings::{IngestSettings, SettingsErrors};
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use crate::accept::Ports;
-use crate::event::{Answer, Event};
+use crate::event::{Answer, Event, HostTrace};
 use crate::router::router;
 
 /// Why the function did not start, or stopped.
@@ -64,18 +65,31 @@ pub async fn run() -> Result<(), StartError> {
     let runtime_api = lookup("AWS_LAMBDA_RUNTIME_API");
     let destinations =
         DestinationPolicy::new(settings.destination_allow.clone(), runtime_api.as_deref());
-    let router = router(ports, &settings, destinations);
+    let recorder = Arc::default();
+    let metrics = settings.logging.metrics;
+    let emitter = &Emitter::new(metrics, &clients, Arc::clone(&recorder), "ingest");
+    let router = router(ports, &settings, destinations, recorder);
     let handle = service_fn(move |event: LambdaEvent<Event>| {
         let router = router.clone();
         async move {
-            let response = match router.oneshot(event.payload.into_request()).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            let LambdaEvent { payload, context } = event;
+            let span = relay_aws::invocation_span(&context.request_id);
+            let answering = async {
+                let mut request = payload.into_request();
+                if let Some(trace) = context.xray_trace_id {
+                    request.extensions_mut().insert(HostTrace(trace));
+                }
+                let response = match router.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                Answer::of(response).await
             };
-            Ok::<Answer, Infallible>(Answer::of(response).await)
+            Ok::<Answer, Infallible>(emitter.invocation(answering.instrument(span)).await)
         }
     });
-    lambda_runtime::run(handle).await.map_err(|error| StartError::Runtime(error.to_string()))
+    let ended = emitter.serving(lambda_runtime::run(handle)).await;
+    ended.unwrap_or(Ok(())).map_err(|error| StartError::Runtime(error.to_string()))
 }
 
 /// Reads the master secrets, so that the first signed request does not wait for them. They are read again when they are

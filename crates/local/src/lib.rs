@@ -5,6 +5,7 @@ pub mod event_source;
 pub mod gateway;
 pub mod lambda;
 pub mod launch;
+pub mod metrics;
 mod private_file;
 pub mod receiver;
 mod request_body;

@@ -183,10 +183,10 @@ fn a_port_that_is_taken_is_named() {
 fn a_template_that_cannot_be_honoured_is_refused_with_all_its_mistakes() {
     let folder = tempfile::tempdir().unwrap();
     let template = folder.path().join("template.yaml");
-    let text = "Resources: {A: {Type: 'AWS::SNS::Topic'}, B: {Type: 'AWS::SQS::Queue', Properties: {FifoQueue: true}}}";
+    let text = "Resources: {A: {Type: 'AWS::Kinesis::Stream'}, B: {Type: 'AWS::SQS::Queue', Properties: {FifoQueue: true}}}";
     std::fs::write(&template, text).unwrap();
     let output = relay(&folder.path().join("data")).arg("--template").arg(template).output();
-    check_refusal(&output.unwrap(), &["AWS::SNS::Topic", "FifoQueue"]);
+    check_refusal(&output.unwrap(), &["AWS::Kinesis::Stream", "FifoQueue"]);
 }
 
 #[test]
@@ -274,6 +274,13 @@ fn a_lease_that_outlasts_the_worker_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = relay(folder.path()).env("DELIVERY_LEASE_SECONDS", "120").output().unwrap();
     check_refusal(&output, &["DELIVERY_LEASE_SECONDS is 120", "WorkerFunction", "120 s"]);
+}
+
+#[test]
+fn metrics_that_would_leave_this_machine_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = relay(folder.path()).env("METRICS", "cloudwatch").output().unwrap();
+    check_refusal(&output, &["METRICS is cloudwatch", "emf or off"]);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoLedger, DynamoStore, SqsLetters, SqsQueue, SystemAmbient};
+use relay_aws::{Clients, DynamoLedger, DynamoStore, Emitter, SqsLetters, SqsQueue, SystemAmbient};
+use relay_core::metrics::Recorder;
 use relay_core::settings::{ReconcilerSettings, SettingsErrors};
 use relay_core::time::Timestamp;
 use serde::de::IgnoredAny;
+use tracing::Instrument;
 
 use crate::{Reconciler, ReconcilerPorts, Report};
 
@@ -37,15 +39,24 @@ pub struct Incomplete {
 pub async fn run() -> Result<(), StartError> {
     let settings = ReconcilerSettings::read(&|name| std::env::var(name).ok())?;
     relay_aws::log_to_stdout(&settings.logging);
-    let reconciler = build(&settings).await;
-    let reconciler = &reconciler;
+    let clients = Clients::from_env().await;
+    let reconciler = &build(&clients, &settings);
+    let recorder = &Arc::<Recorder>::default();
+    let metrics = settings.logging.metrics;
+    let emitter = &Emitter::new(metrics, &clients, Arc::clone(recorder), "reconciler");
     // What the schedule sends says nothing that a run needs.
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
-        let ends = Timestamp::from_millis(event.context.deadline);
-        told(reconciler.run(ends).await).map_err(lambda_runtime::Error::from)
-    }))
-    .await
-    .map_err(|error| StartError::Runtime(error.to_string()))
+    let handle = service_fn(move |event: LambdaEvent<IgnoredAny>| {
+        let span = relay_aws::invocation_span(&event.context.request_id);
+        let running = async move {
+            let ends = Timestamp::from_millis(event.context.deadline);
+            let report = reconciler.run(ends).await;
+            report.count(recorder);
+            told(report).map_err(lambda_runtime::Error::from)
+        };
+        emitter.invocation(running.instrument(span))
+    });
+    let ended = emitter.serving(lambda_runtime::run(handle)).await;
+    ended.unwrap_or(Ok(())).map_err(|error| StartError::Runtime(error.to_string()))
 }
 
 /// The answer to the invocation, which is logged.
@@ -68,19 +79,18 @@ fn told(report: Report) -> Result<Report, Incomplete> {
     if report.failed > 0 { Err(Incomplete { report }) } else { Ok(report) }
 }
 
-async fn build(settings: &ReconcilerSettings) -> Reconciler {
-    let clients = Clients::from_env().await;
+fn build(clients: &Clients, settings: &ReconcilerSettings) -> Reconciler {
     let queue = SqsQueue::new(
-        &clients,
+        clients,
         settings.queue_url.clone(),
         Some(settings.dead_letter_queue_url.clone()),
         settings.fairness,
     );
     Reconciler::new(ReconcilerPorts {
-        store: Arc::new(DynamoStore::new(&clients, settings.table.clone())),
-        ledger: Arc::new(DynamoLedger::new(&clients, settings.table.clone())),
+        store: Arc::new(DynamoStore::new(clients, settings.table.clone())),
+        ledger: Arc::new(DynamoLedger::new(clients, settings.table.clone())),
         queue: Arc::new(queue),
-        letters: Arc::new(SqsLetters::new(&clients, settings.dead_letter_queue_url.clone())),
+        letters: Arc::new(SqsLetters::new(clients, settings.dead_letter_queue_url.clone())),
         ambient: Arc::new(SystemAmbient),
     })
 }

@@ -6,10 +6,12 @@ use futures::StreamExt;
 use relay_core::attempt;
 use relay_core::body::{Body, Pointer};
 use relay_core::envelope::Envelope;
+use relay_core::metrics::Metric;
 use relay_core::outcome::{ErrorKind, Outcome};
 use relay_core::ports::{OpenError, Request, RequestBody};
 use relay_core::signature::Signings;
 use relay_core::time::Timestamp;
+use relay_core::trace::SpanId;
 use sha2::{Digest, Sha256};
 
 use crate::deliver::Worker;
@@ -49,8 +51,8 @@ impl Worker {
             let longest = longest.max(UNSIGNABLE_WAIT_MIN);
             let wait = (age / UNSIGNABLE_AGE_PART).clamp(UNSIGNABLE_WAIT_MIN, longest);
             let until = now.plus(wait + self.jitter_of(wait)).min(deadline);
-            let (id, sender_id) = (&envelope.id, &envelope.sender_id);
-            tracing::warn!(%id, %sender_id, %until, %reason, "deferred: how to sign is not known");
+            self.recorder.count(Metric::Deferrals);
+            tracing::warn!(%until, %reason, "deferred: how to sign is not known");
             Next::Deferred(until)
         })
     }
@@ -74,12 +76,13 @@ impl Worker {
         &self,
         envelope: &Envelope,
         number: u32,
+        span: SpanId,
         secrets: &Secrets,
         ends: Timestamp,
     ) -> Outcome {
         let started_at = self.ports.ambient.now();
         let timeout = self.attempt_timeout(envelope).min(ends.since(started_at));
-        let preparing = self.prepare(envelope, number, secrets, started_at);
+        let preparing = self.prepare(envelope, (number, span), secrets, started_at);
         let prepared = tokio::time::timeout(timeout, preparing).await;
         let not_sent = |error| Outcome {
             result: Err(error),
@@ -102,7 +105,7 @@ impl Worker {
     async fn prepare(
         &self,
         envelope: &Envelope,
-        number: u32,
+        (number, span): (u32, SpanId),
         secrets: &Secrets,
         at: Timestamp,
     ) -> Result<Request, ErrorKind> {
@@ -118,7 +121,7 @@ impl Worker {
         Ok(Request {
             target: envelope.target.clone(),
             method: envelope.method,
-            headers: attempt::headers(envelope, number, at, signature),
+            headers: attempt::headers(envelope, number, at, span, signature),
             body,
             timeout: Duration::ZERO,
         })
@@ -141,7 +144,10 @@ impl Worker {
             signings.update(&piece);
         }
         if bytes_read != pointer.bytes || hash.finalize()[..] != pointer.sha256.as_bytes()[..] {
-            tracing::error!(key = pointer.key, "stored body is not the one that was accepted");
+            tracing::error!(
+                object_key = pointer.key,
+                "stored body is not the one that was accepted"
+            );
             return Err(ErrorKind::BodyCorrupt);
         }
         let stream = self.ports.payloads.open(pointer).await.map_err(kind)?;

@@ -52,6 +52,7 @@ impl Worker {
     /// Delivers a batch. Items still under way when the invocation is about to end are answered as
     /// failed; their leases keep others from them until they have ended too.
     pub async fn deliver_batch(&self, items: &[Item], invocation_ends: Timestamp) -> BatchAnswer {
+        self.count_batch(items);
         let mut answer = BatchAnswer::all_failed(items);
         let left = invocation_ends.since(self.ports.ambient.now()).saturating_sub(ANSWER_MARGIN);
         let cut_off = tokio::time::sleep(left);

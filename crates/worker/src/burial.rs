@@ -6,6 +6,7 @@ use std::time::Duration;
 use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope};
 use relay_core::identity::Generation;
 use relay_core::lifecycle::{Again, Life, State};
+use relay_core::metrics::Metric;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Begun, DeadLetter, PortError};
 
@@ -26,12 +27,12 @@ impl Worker {
         self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
         let now = self.ports.ambient.now();
         self.ports.store.mark_buried(&envelope.id, &envelope.life, now).await?;
-        tracing::warn!(id = %envelope.id, reason = reason.as_str(), "message is dead");
+        tracing::warn!(reason = reason.as_str(), "message is dead");
         Ok(Next::Acknowledge)
     }
 
     /// Puts an item that nobody can read where an operator finds it (F14). If it says whose it is, that
-    /// message is dead too.
+    /// message is dead too, and it is the message that counts.
     pub(crate) async fn bury_malformed(
         &self,
         item: &Item,
@@ -40,7 +41,7 @@ impl Worker {
         let now = self.ports.ambient.now();
         let identity = Envelope::identity_in(&item.text);
         if let Some((id, life)) = &identity {
-            self.ports.store.give_up(id, life, DeadReason::Malformed, now).await?;
+            self.give_up(id, life, DeadReason::Malformed).await?;
         }
         let mut attributes = vec![
             ("reason", DeadReason::Malformed.as_str().to_owned()),
@@ -50,8 +51,9 @@ impl Worker {
             attributes.push((DEAD_LETTER_ATTRIBUTE, life.generation.to_string()));
         }
         self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
-        if let Some((id, life)) = &identity {
-            self.ports.store.mark_buried(id, life, now).await?;
+        match &identity {
+            Some((id, life)) => self.ports.store.mark_buried(id, life, now).await?,
+            None => self.count_death(DeadReason::Malformed),
         }
         tracing::error!(item_id = item.item_id, reason, "item is malformed");
         Ok(Next::Acknowledge)
@@ -67,13 +69,15 @@ impl Worker {
         let now = self.ports.ambient.now();
         let life = Life { generation, ..envelope.life.clone() };
         match self.ports.store.begin_again(&envelope.id, &life, Again::Redrive, now).await? {
-            Begun::Refused => tracing::info!(id = %envelope.id, "nothing to redrive"),
+            Begun::Refused => tracing::info!("nothing to redrive"),
             Begun::Pending(life) => {
-                let fresh = Envelope { life, ..envelope.clone() };
+                // Not the trace of the request that accepted it long ago: this is another one's doing.
+                let fresh = Envelope { life, trace: None, ..envelope.clone() };
                 self.ports.queue.send(&fresh, Duration::ZERO).await?;
                 self.ports.store.mark_queued(&fresh.id, &fresh.life, now).await?;
                 let generation = fresh.life.generation.0;
-                tracing::info!(id = %fresh.id, generation, "dead letter redriven");
+                self.recorder.count(Metric::Redriven);
+                tracing::info!(generation, "dead letter redriven");
             }
         }
         Ok(Next::Acknowledge)

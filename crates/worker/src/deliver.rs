@@ -13,16 +13,20 @@ use relay_core::breaker::{self, Permit};
 use relay_core::decide::decide;
 use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::identity::{Generation, LeaseId};
-use relay_core::lifecycle::{ClaimRequest, Phase, State};
-use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind};
+use relay_core::lifecycle::ClaimRequest;
+use relay_core::metrics::{Metric, Recorder};
+use relay_core::outcome::{AttemptRecord, DeadReason};
 use relay_core::ports::{
-    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled,
-    Settlement, SigningSecrets, Store, Vault,
+    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settlement,
+    SigningSecrets, Store, Vault,
 };
 use relay_core::retry::{Jitter, RetryPolicy};
 use relay_core::time::Timestamp;
+use relay_core::trace::SpanId;
+use tracing::Instrument;
 
 use crate::gate::{Gate, Pass};
+use crate::log::about;
 use crate::signer::{Secrets, Signer};
 use crate::slots::Slots;
 use crate::tell::{Next, Told};
@@ -37,9 +41,6 @@ const UNSTARTED_WAITS_MAX: u32 = 60;
 /// A message is given up this long before its record expires, whatever its deadline: what has expired
 /// can no longer be noted, shown or redriven. No copy is hidden for longer.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1800);
-/// How often the result of an attempt is written before the attempt is left without one. Each try is
-/// retried by the store itself.
-const SETTLE_TRIES: usize = 3;
 
 /// One item as the event source hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub struct Item {
     pub text: String,
     /// How often it was received, this time included.
     pub receipts: u32,
+    /// From when on it could be received: when it was sent to the queue and its delay was over. Nothing if the event
+    /// source does not say.
+    pub available_at: Option<Timestamp>,
     /// The generation that died, if this is a copy of a dead letter that an operator moved back.
     pub dead_letter: Option<Generation>,
 }
@@ -108,6 +112,9 @@ pub struct Worker {
     pub(crate) rules: Arc<Rules>,
     gate: Arc<Gate>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// Share of messages whose plain success is logged.
+    pub(crate) success_percent: u8,
 }
 
 /// An attempt that may be made.
@@ -123,10 +130,22 @@ impl Worker {
     /// A worker that delivers by these rules.
     pub fn new(ports: Ports, rules: Rules) -> Self {
         let (breakers, ambient) = (Arc::clone(&ports.breakers), Arc::clone(&ports.ambient));
-        let gate = Arc::new(Gate::new(breakers, ambient, rules.breaker));
+        let recorder = Arc::<Recorder>::default();
+        let gate = Arc::new(Gate::new(breakers, ambient, rules.breaker, Arc::clone(&recorder)));
         let (records, vault) = (Arc::clone(&ports.signing_secrets), Arc::clone(&ports.vault));
         let signer = Arc::new(Signer::new(records, vault, Arc::clone(&ports.ambient)));
-        Self { ports, rules: Arc::new(rules), gate, signer }
+        Self { ports, rules: Arc::new(rules), gate, signer, recorder, success_percent: 100 }
+    }
+
+    /// The same, which logs the plain success of so many in a hundred messages.
+    #[must_use]
+    pub fn logging_success_of(self, success_percent: u8) -> Self {
+        Self { success_percent, ..self }
+    }
+
+    /// Where it counts what happens.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Room for the deliveries of one invocation.
@@ -148,9 +167,17 @@ impl Worker {
         invocation_ends: Timestamp,
     ) -> Told {
         let next = match Envelope::from_json(&item.text) {
-            Ok(envelope) => self.advance(slots, &envelope, item, invocation_ends).await,
-            Err(EnvelopeError::UnknownVersion(version)) => {
-                tracing::warn!(item_id = item.item_id, version, "item of a newer version");
+            Ok(envelope) => {
+                let delivering = async {
+                    let next = self.advance(slots, &envelope, item, invocation_ends).await;
+                    self.conclude(item, next).await
+                };
+                return delivering.instrument(about(&envelope)).await;
+            }
+            Err(EnvelopeError::UnknownVersion(envelope_version)) => {
+                let item_id = item.item_id.as_str();
+                self.recorder.count(Metric::Unreadable);
+                tracing::warn!(item_id, envelope_version, "item of a newer version");
                 Ok(Next::After(NEWER_VERSION_WAIT))
             }
             Err(EnvelopeError::Malformed(reason)) => self.bury_malformed(item, &reason).await,
@@ -168,7 +195,7 @@ impl Worker {
     ) -> Result<Next, PortError> {
         let now = self.ports.ambient.now();
         if now >= envelope.life.expires_at {
-            tracing::warn!(id = %envelope.id, "item of an expired message dropped");
+            tracing::warn!("item of an expired message dropped");
             return Ok(Next::Acknowledge);
         }
         if let Some(generation) = item.dead_letter {
@@ -189,7 +216,7 @@ impl Worker {
         let left = self.last_begin(envelope, invocation_ends).since(self.ports.ambient.now());
         match tokio::time::timeout(left, slots.take(&destination)).await {
             Ok(_slot) => self.take_up(envelope, &destination, item, secrets, invocation_ends).await,
-            Err(_elapsed) => Ok(self.unstarted(envelope, item)),
+            Err(_elapsed) => Ok(self.unstarted(item)),
         }
     }
 
@@ -213,7 +240,7 @@ impl Worker {
         };
         if self.ports.ambient.now() >= self.last_begin(envelope, invocation_ends) {
             self.gate.give_back(destination, permit).await;
-            return Ok(self.unstarted(envelope, item));
+            return Ok(self.unstarted(item));
         }
         let claim = self.claim(envelope).await;
         let permit = match &claim {
@@ -230,13 +257,14 @@ impl Worker {
                 Ok(Next::Told(self.attempt(envelope, destination, item, begun).await))
             }
             Claim::Exhausted => {
-                let settled = self.give_up(envelope, DeadReason::AttemptsExhausted).await?;
+                let (Envelope { id, life, .. }, reason) = (envelope, DeadReason::AttemptsExhausted);
+                let settled = self.give_up(id, life, reason).await?;
                 self.after_settling(envelope, item, settled).await
             }
             Claim::AlreadyFinal(state) => self.follow(envelope, item, &state).await,
             Claim::HeldByOther { until } | Claim::NotYet { until } => Ok(self.soon_after(until)),
             Claim::Superseded(_) => {
-                tracing::info!(id = %envelope.id, "item of an earlier generation dropped");
+                tracing::info!("item of an earlier generation dropped");
                 Ok(Next::Acknowledge)
             }
             Claim::Ahead => Ok(self.after_trouble()),
@@ -249,8 +277,9 @@ impl Worker {
     }
 
     /// No time is left for it here; it comes back for another invocation.
-    fn unstarted(&self, envelope: &Envelope, item: &Item) -> Next {
-        tracing::warn!(id = %envelope.id, receipts = item.receipts, "no time left to begin");
+    fn unstarted(&self, item: &Item) -> Next {
+        self.recorder.count(Metric::Unstarted);
+        tracing::warn!(receipts = item.receipts, "no time left to begin");
         let waits = item.receipts.clamp(1, UNSTARTED_WAITS_MAX);
         Next::After(self.jitter_of(UNSTARTED_WAIT_MAX * waits))
     }
@@ -259,7 +288,8 @@ impl Worker {
     /// whose deadline comes first is there in time to be given up: a breaker never ends one.
     fn defer(&self, envelope: &Envelope, destination: &str, until: Timestamp) -> Next {
         let until = until.min(self.deadline(envelope));
-        tracing::info!(id = %envelope.id, destination, %until, "deferred");
+        self.recorder.count(Metric::Deferrals);
+        tracing::info!(destination, %until, "deferred");
         Next::Deferred(until)
     }
 
@@ -284,26 +314,15 @@ impl Worker {
         begun: Begun,
     ) -> Told {
         let Begun { lease, permit, secrets, ends } = begun;
-        let outcome = self.send(envelope, lease.attempt, &secrets, ends).await;
+        let span = SpanId::from_random(self.ports.ambient.bits());
+        let outcome = self.send(envelope, lease.attempt, span, &secrets, ends).await;
+        self.count_attempt(&outcome);
         let now = self.ports.ambient.now();
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());
         let decision = decide(&outcome, lease.attempt, &self.rules.retry, deadline, now, jitter);
         let attempt = AttemptRecord::of(envelope.life.generation, lease.attempt, &outcome);
-        tracing::info!(
-            id = %envelope.id,
-            sender_id = %envelope.sender_id,
-            message_id = %envelope.message_id,
-            correlation_id = %envelope.correlation_id,
-            destination,
-            generation = envelope.life.generation.0,
-            attempt = attempt.attempt,
-            status = attempt.status,
-            error = attempt.error.map(ErrorKind::as_str),
-            duration_ms = attempt.millis,
-            decision = decision.as_str(),
-            "attempt"
-        );
+        self.log_attempt(envelope, item, &attempt, &outcome, decision, span);
         let settlement = Settlement {
             id: envelope.id.clone(),
             life: envelope.life.clone(),
@@ -323,60 +342,6 @@ impl Worker {
             self.conclude(item, next).await
         };
         join(told, report).await.0
-    }
-
-    /// Writes a result. It is worth more than one try: without it the target is called again.
-    async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
-        let mut settled = self.ports.store.settle(settlement).await;
-        for _ in 1..SETTLE_TRIES {
-            if settled.is_ok() {
-                break;
-            }
-            settled = self.ports.store.settle(settlement).await;
-        }
-        settled
-    }
-
-    pub(crate) async fn give_up(
-        &self,
-        envelope: &Envelope,
-        reason: DeadReason,
-    ) -> Result<Settled, PortError> {
-        let now = self.ports.ambient.now();
-        self.ports.store.give_up(&envelope.id, &envelope.life, reason, now).await
-    }
-
-    /// What follows from a write, which a lost lease keeps from being the last word.
-    pub(crate) async fn after_settling(
-        &self,
-        envelope: &Envelope,
-        item: &Item,
-        settled: Settled,
-    ) -> Result<Next, PortError> {
-        match settled {
-            Settled::Done(state) => self.follow(envelope, item, &state).await,
-            Settled::Lost => Ok(self.soon_after(self.ports.ambient.now().plus(self.rules.lease))),
-        }
-    }
-
-    /// What follows from a state, for a copy of its message in the main queue.
-    pub(crate) async fn follow(
-        &self,
-        envelope: &Envelope,
-        item: &Item,
-        state: &State,
-    ) -> Result<Next, PortError> {
-        match &state.phase {
-            Phase::Delivered | Phase::Cancelled | Phase::Dead { buried: true, .. } => {
-                Ok(Next::Acknowledge)
-            }
-            Phase::Dead { reason, buried: false } => {
-                self.bury(envelope, item, *reason, state).await
-            }
-            Phase::Retrying { not_before } => Ok(Next::At(*not_before)),
-            Phase::Processing { lease_until, .. } => Ok(self.soon_after(*lease_until)),
-            Phase::Pending | Phase::Queued => Ok(self.after_trouble()),
-        }
     }
 
     pub(crate) fn deadline(&self, envelope: &Envelope) -> Timestamp {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use relay_core::breaker::{Answer, Breaker, Permit, Phase, Rules, View, WriteId};
+use relay_core::metrics::{Metric, Recorder};
 use relay_core::outcome::ErrorKind;
 use relay_core::ports::{Ambient, BreakerWritten, Breakers};
 use relay_core::retry::Jitter;
@@ -52,6 +53,7 @@ pub(crate) struct Gate {
     breakers: Arc<dyn Breakers>,
     ambient: Arc<dyn Ambient>,
     rules: Rules,
+    recorder: Arc<Recorder>,
     known: Mutex<HashMap<String, Known>>,
     trouble_until: AtomicU64,
     trouble_told_at: AtomicU64,
@@ -68,10 +70,11 @@ impl Gate {
         breakers: Arc<dyn Breakers>,
         ambient: Arc<dyn Ambient>,
         rules: Rules,
+        recorder: Arc<Recorder>,
     ) -> Self {
         let known = Mutex::default();
         let (trouble_until, trouble_told_at) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { breakers, ambient, rules, known, trouble_until, trouble_told_at }
+        Self { breakers, ambient, rules, recorder, known, trouble_until, trouble_told_at }
     }
 
     /// Until when a message waits in any case; nothing if an attempt may begin, or might. Asked before any
@@ -165,7 +168,7 @@ impl Gate {
         let now = self.ambient.now();
         match written {
             Ok(Ok(BreakerWritten::Done)) => {
-                tell_change(destination, &next);
+                self.tell_change(destination, &next);
                 view.wrote(next, now);
                 Written::Done
             }
@@ -231,23 +234,27 @@ impl Gate {
         self.trouble_told_at.store(now.as_millis(), Ordering::Relaxed);
         tracing::warn!(reason, "circuit breakers cannot be reached; deliveries go on without them");
     }
-}
 
-fn tell_change(destination: &str, breaker: &Breaker) {
-    let Breaker { version, openings, why, .. } = breaker;
-    match breaker.phase {
-        Phase::Open { until } => {
-            tracing::warn!(destination, version, openings, ?why, %until, "circuit breaker opened");
+    fn tell_change(&self, destination: &str, breaker: &Breaker) {
+        let Breaker { version: breaker_version, openings, why, .. } = breaker;
+        match breaker.phase {
+            Phase::Open { until } => {
+                self.recorder.count(Metric::BreakersOpened);
+                tracing::warn!(destination, breaker_version, openings, ?why, %until, "circuit breaker opened");
+            }
+            Phase::Ramping { step, taken, .. } => {
+                tracing::debug!(
+                    destination,
+                    breaker_version,
+                    step,
+                    taken,
+                    "circuit breaker lets pass"
+                );
+            }
+            Phase::Closed => {
+                self.recorder.count(Metric::BreakersClosed);
+                tracing::info!(destination, breaker_version, "circuit breaker closed");
+            }
         }
-        Phase::Ramping { step, taken, .. } => {
-            tracing::debug!(
-                destination,
-                version,
-                step,
-                taken,
-                "circuit breaker lets attempts pass"
-            );
-        }
-        Phase::Closed => tracing::info!(destination, version, "circuit breaker closed"),
     }
 }

@@ -6,12 +6,15 @@
 mod attempt;
 mod batch;
 mod burial;
+mod count;
 mod deliver;
 mod gate;
 mod handler;
+mod log;
 mod overdue;
 pub mod run;
 pub mod sender;
+mod settle;
 mod signer;
 mod slots;
 mod tell;

@@ -24,7 +24,7 @@ impl Worker {
             let (life, state) = (&envelope.life, found.state);
             let is_same = state.life.accepted_id == life.accepted_id;
             if state.comes_after(life) || is_same && state.life.generation > life.generation {
-                tracing::info!(id = %envelope.id, "item of an earlier generation dropped");
+                tracing::info!("item of an earlier generation dropped");
                 return Ok(Next::Acknowledge);
             }
             if is_same && state.life.generation == life.generation {
@@ -37,7 +37,7 @@ impl Worker {
                 }
             }
         }
-        let settled = self.give_up(envelope, reason).await?;
+        let settled = self.give_up(&envelope.id, &envelope.life, reason).await?;
         self.after_settling(envelope, item, settled).await
     }
 }

@@ -7,13 +7,14 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use futures::future::join;
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_aws::{
-    Clients, DynamoBreakers, DynamoSigningSecrets, DynamoStore, S3Payloads, SecretsManagerVault,
-    SqsQueue, SystemAmbient,
+    Clients, DynamoBreakers, DynamoSigningSecrets, DynamoStore, Emitter, S3Payloads,
+    SecretsManagerVault, SqsQueue, SystemAmbient,
 };
 use relay_core::destination::DestinationPolicy;
 use relay_core::ports::Vault;
 use relay_core::settings::{SettingsErrors, WorkerSettings};
 use relay_core::time::Timestamp;
+use tracing::Instrument;
 
 use crate::sender::{HttpSender, SenderError, SystemLookup};
 use crate::{BatchAnswer, Ports, Rules, Worker, items_of};
@@ -43,13 +44,16 @@ pub enum StartError {
 pub async fn run() -> Result<(), StartError> {
     let settings = WorkerSettings::read(&|name| std::env::var(name).ok())?;
     relay_aws::log_to_stdout(&settings.logging);
-    let worker = build(&settings).await?;
-    let worker = &worker;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        invoke(worker, event).await
-    }))
-    .await
-    .map_err(|error| StartError::Runtime(error.to_string()))
+    let clients = Clients::from_env().await;
+    let worker = &build(&clients, &settings).await?;
+    let recorder = Arc::clone(&worker.recorder);
+    let emitter = &Emitter::new(settings.logging.metrics, &clients, recorder, "worker");
+    let handle = service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let span = relay_aws::invocation_span(&event.context.request_id);
+        emitter.invocation(invoke(worker, event).instrument(span))
+    });
+    let ended = emitter.serving(lambda_runtime::run(handle)).await;
+    ended.unwrap_or(Ok(())).map_err(|error| StartError::Runtime(error.to_string()))
 }
 
 async fn invoke(
@@ -61,19 +65,18 @@ async fn invoke(
     Ok(worker.deliver_batch(&items, ends).await)
 }
 
-async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
-    let clients = Clients::from_env().await;
+async fn build(clients: &Clients, settings: &WorkerSettings) -> Result<Worker, StartError> {
     let runtime_api = std::env::var("AWS_LAMBDA_RUNTIME_API").ok();
     let policy = DestinationPolicy::new(settings.destination_allow.clone(), runtime_api.as_deref());
-    let store = DynamoStore::new(&clients, settings.table.clone());
+    let store = DynamoStore::new(clients, settings.table.clone());
     let queue = SqsQueue::new(
-        &clients,
+        clients,
         settings.queue_url.clone(),
         Some(settings.dead_letter_queue_url.clone()),
         settings.fairness,
     );
-    let payloads = S3Payloads::new(&clients, settings.bucket.clone());
-    let vault = SecretsManagerVault::new(&clients, settings.master_secret_id.clone());
+    let payloads = S3Payloads::new(clients, settings.bucket.clone());
+    let vault = SecretsManagerVault::new(clients, settings.master_secret_id.clone());
     join(relay_aws::warm(&store, &queue, &payloads), warm_vault(&vault)).await;
     let ports = Ports {
         store: Arc::new(store),
@@ -84,12 +87,13 @@ async fn build(settings: &WorkerSettings) -> Result<Worker, StartError> {
             Arc::new(SystemLookup),
             settings.connect_timeout,
         )?),
-        breakers: Arc::new(DynamoBreakers::new(&clients, settings.table.clone())),
-        signing_secrets: Arc::new(DynamoSigningSecrets::new(&clients, settings.table.clone())),
+        breakers: Arc::new(DynamoBreakers::new(clients, settings.table.clone())),
+        signing_secrets: Arc::new(DynamoSigningSecrets::new(clients, settings.table.clone())),
         vault: Arc::new(vault),
         ambient: Arc::new(SystemAmbient),
     };
-    Ok(Worker::new(ports, rules(settings)))
+    let worker = Worker::new(ports, rules(settings));
+    Ok(worker.logging_success_of(settings.logging.success_percent))
 }
 
 /// Reads the master secrets, so that the first signed delivery does not wait for them. They are read again when they

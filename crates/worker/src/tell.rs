@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay_core::envelope::Envelope;
+use relay_core::metrics::Metric;
 use relay_core::ports::PortError;
 use relay_core::retry::Jitter;
 use relay_core::time::Timestamp;
@@ -62,8 +63,14 @@ impl Worker {
         let next = next.unwrap_or_else(|error| {
             tracing::error!(item_id = item.item_id, %error, "item handed back");
             match error {
-                PortError::Unavailable { .. } => self.after_trouble(),
-                PortError::Corrupt { .. } => Next::Unreadable,
+                PortError::Unavailable { .. } => {
+                    self.recorder.count(Metric::Setbacks);
+                    self.after_trouble()
+                }
+                PortError::Corrupt { .. } => {
+                    self.recorder.count(Metric::Unreadable);
+                    Next::Unreadable
+                }
             }
         });
         self.tell(item, next).await

@@ -152,6 +152,7 @@ impl Relay {
             receipt: Receipt(name.to_owned()),
             text: Envelope::of(&message, message.first_life(), message.body.clone()).to_json(),
             receipts: 1,
+            available_at: None,
             dead_letter: None,
         };
         let received = async { receive(self.listener.accept().await.unwrap().0).await };

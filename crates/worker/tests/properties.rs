@@ -161,6 +161,7 @@ async fn item_of(world: &World, number: usize, case: &Case) -> Item {
         receipt: Receipt(format!("receipt-{number}")),
         text: as_handed_out(text),
         receipts: case.receipts,
+        available_at: None,
         dead_letter: case.dead_letter.filter(|_| !plain).map(Generation),
     }
 }

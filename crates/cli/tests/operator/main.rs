@@ -10,8 +10,10 @@
 mod dead_letters;
 mod function;
 mod keys;
+mod logs;
 mod receiver;
 mod recovering;
 mod resending;
 mod rights;
+mod smoke;
 mod stack;

@@ -31,10 +31,6 @@ impl Receiver {
         receiver
     }
 
-    pub(crate) fn address(&self) -> String {
-        self.address.to_string()
-    }
-
     /// `http://` and its address, without a path.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

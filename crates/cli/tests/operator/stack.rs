@@ -66,7 +66,8 @@ impl Relay {
         let receiver = Receiver::start().await;
         let setting = |(name, value): (&str, String)| (name.to_owned(), value);
         let settings = [
-            ("DESTINATION_ALLOW", receiver.address()),
+            // Every port: the relay's own health check is a target too.
+            ("DESTINATION_ALLOW", "127.0.0.1".to_owned()),
             ("RETRY_ATTEMPTS_MAX", "1".to_owned()),
             // A key that was revoked is soon known as such.
             ("AUTHENTICATION_CACHE_SECONDS", "1".to_owned()),
@@ -186,6 +187,11 @@ impl Relay {
             Output { stdout: said.into_bytes(), ..child.wait_with_output().unwrap() }
         });
         Said::of(interrupted.await.unwrap())
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data_folder(&self) -> &Path {
+        self.stack.environment_file().parent().unwrap()
     }
 
     /// The variables in the file.

@@ -208,6 +208,12 @@ pub const ALL: &[Setting] = &[
     ),
     optional("METRICS", "emf", "emf, cloudwatch or off", "How metrics leave the functions."),
     optional("LOG_LEVEL", "info", "error, warn, info, debug or trace", "How much is logged."),
+    optional(
+        "LOG_SUCCESS_PERCENT",
+        "100",
+        "a whole number from 0 to 100",
+        "Share of messages of which it is logged that all went well at once. A message is logged whole or, as long as it causes no trouble, not at all; everything else is always logged.",
+    ),
 ];
 
 /// The setting with this name.

@@ -31,6 +31,8 @@ pub enum Metrics {
 pub struct Logging {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// Share of messages whose plain success is written, from 0 to 100.
+    pub success_percent: u8,
     /// How metrics leave the function.
     pub metrics: Metrics,
 }
@@ -137,6 +139,7 @@ pub(super) fn logging(reader: &mut Reader<'_>) -> Logging {
     };
     Logging {
         level: reader.parsed("LOG_LEVEL", level, String::new()),
+        success_percent: u8::try_from(reader.whole("LOG_SUCCESS_PERCENT", 0..=100)).unwrap_or(100),
         metrics: reader.parsed("METRICS", metrics, Metrics::Off),
     }
 }

@@ -12,6 +12,7 @@ use relay_core::outcome::{
     ANSWER_KEPT_BYTES, AttemptRecord, ErrorKind, OUTCOMES_KEPT, Outcome, with_attempt,
 };
 use relay_core::time::Timestamp;
+use relay_core::trace::SpanId;
 
 use crate::envelopes::envelope;
 use crate::more;
@@ -77,9 +78,9 @@ proptest! {
 
     #[test]
     fn every_header_is_sent_once_and_those_of_the_relay_are_the_relays(
-        envelope in envelope(), number: u32, at: u64, signature in prop::option::of("v1,[A-Za-z0-9+/]{43}=")
+        envelope in envelope(), number: u32, at: u64, span: [u8; 16], signature in prop::option::of("v1,[A-Za-z0-9+/]{43}=")
     ) {
-        let headers = attempt::headers(&envelope, number, Timestamp::from_millis(at), signature.clone());
+        let headers = attempt::headers(&envelope, number, Timestamp::from_millis(at), SpanId::from_random(span), signature.clone());
         let names: BTreeSet<_> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         prop_assert_eq!(names.len(), headers.len());
         let value = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
@@ -90,6 +91,13 @@ proptest! {
         prop_assert!(value("user-agent").is_some() && value("host").is_none());
         for (name, given) in envelope.headers.iter() {
             prop_assert_eq!(value(name), Some(given.to_owned()));
+        }
+        // The state of a trace goes with its parent, and neither beside one of the client's.
+        let is_traced = ["traceparent", "tracestate"].iter().any(|name| envelope.headers.get(name).is_some());
+        let trace = envelope.trace();
+        if !is_traced {
+            prop_assert_eq!(value("traceparent"), Some(trace.traceparent_of(SpanId::from_random(span))));
+            prop_assert_eq!(value("tracestate"), trace.state().map(str::to_owned));
         }
     }
 

@@ -10,6 +10,7 @@ use relay_core::headers::Headers;
 use relay_core::identity::{AcceptedId, CorrelationId, Generation, MessageId, RelayId, SenderId};
 use relay_core::lifecycle::Life;
 use relay_core::time::Timestamp;
+use relay_core::trace::Trace;
 use serde_json::{Map, Value};
 
 use crate::mutation::mutated;
@@ -41,13 +42,23 @@ fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
+/// The trace of a request that brought some of it, or none.
+fn trace() -> impl Strategy<Value = Option<Trace>> {
+    let parent = "00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]";
+    let xray = "Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;Sampled=[01])?";
+    prop::option::of((parent, "[a-z]{1,9}=[!-+]{1,9}", xray, any::<bool>())).prop_map(|given| {
+        let (parent, state, xray, has_xray) = given?;
+        Trace::read(Some(&parent), Some(&state), has_xray.then_some(xray.as_str()))
+    })
+}
+
 /// Any envelope that the relay itself could write.
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let names = ("[A-Za-z0-9_-]{1,64}", "[A-Za-z0-9._:@+-]{1,128}", "[!-~]{1,128}");
     let target = "[a-z0-9]{1,20}(/[ -~]{0,20}){0,3}";
     let headers = prop::collection::btree_map("x-[a-z0-9]{1,10}", "[!-~]([ -~]{0,20}[!-~])?", 0..5);
-    (names, life(), target, 0..Method::ALL.len(), headers, body()).prop_map(
-        |((sender, message, correlation), life, target, method, headers, body)| {
+    (names, life(), target, 0..Method::ALL.len(), headers, trace(), body()).prop_map(
+        |((sender, message, correlation), life, target, method, headers, trace, body)| {
             let sender_id = SenderId::parse(&sender).unwrap();
             let message_id = MessageId::parse(&message).unwrap();
             let target = Target::parse(&format!("https://a.{target}"))
@@ -62,6 +73,7 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
                 method: Method::ALL[method],
                 headers: Headers::parse(pairs).unwrap(),
                 correlation_id: CorrelationId::parse(&correlation).unwrap(),
+                trace,
                 body,
             }
         },
@@ -140,12 +152,17 @@ proptest! {
 
     #[test]
     fn f14_without_any_one_field_it_is_no_envelope(envelope in envelope(), which: prop::sample::Index) {
-        let mut object = as_object(&envelope.to_json());
+        // But for the trace, which items had none of at first and need none of now.
+        let mut object = as_object(&Envelope { trace: None, ..envelope.clone() }.to_json());
         let name = which.get(&object.keys().cloned().collect::<Vec<_>>()).clone();
         object.remove(&name);
         let text = Value::Object(object).to_string();
         let read = Envelope::from_json(&text);
         prop_assert!(matches!(read, Err(EnvelopeError::Malformed(_))), "without {name}: {read:?}");
+        let mut traced = as_object(&envelope.to_json());
+        traced.retain(|name, _| !["traceparent", "tracestate", "xrayTrace"].contains(&name.as_str()));
+        let read = Envelope::from_json(&Value::Object(traced).to_string());
+        prop_assert_eq!(read, Ok(Envelope { trace: None, ..envelope }));
         let belongs_to_identity = ["id", "accepted_id", "generation", "generation_started_at", "expires_at"];
         prop_assert_eq!(Envelope::identity_in(&text).is_none(), belongs_to_identity.contains(&name.as_str()));
     }

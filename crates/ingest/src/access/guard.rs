@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use relay_core::access::{Allowance, ApiKey, Grant, KeyId, RateLimit, Scope, Standing};
+use relay_core::metrics::Recorder;
 use relay_core::settings::Access;
 
 use super::credentials::{NoKey, presented};
@@ -55,8 +56,16 @@ struct Judged {
 
 impl Guard {
     /// A guard of these routes.
-    pub(crate) fn new(ports: &Ports, settings: Access, needs: NeedsOf) -> Self {
-        let limits = |unused| Limits::new(ports.buckets.clone(), ports.ambient.clone(), unused);
+    pub(crate) fn new(
+        ports: &Ports,
+        settings: Access,
+        needs: NeedsOf,
+        recorder: &Arc<Recorder>,
+    ) -> Self {
+        let limits = |unused| {
+            let (buckets, ambient) = (ports.buckets.clone(), ports.ambient.clone());
+            Limits::new(buckets, ambient, unused, recorder.clone())
+        };
         Self {
             settings,
             needs,

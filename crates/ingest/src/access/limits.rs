@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 use relay_core::access::{self, Allowance, FullAt, RateLimit, Spend, Standing, Taken};
+use relay_core::metrics::{Metric, Recorder};
 use relay_core::ports::{Ambient, Buckets};
 use relay_core::time::Timestamp;
 
@@ -52,6 +53,7 @@ pub(crate) struct Limits {
     ambient: Arc<dyn Ambient>,
     /// What is held of a bucket at first.
     unused: Allowance,
+    recorder: Arc<Recorder>,
     held: Mutex<LruCache<String, Slot>>,
 }
 
@@ -61,8 +63,9 @@ impl Limits {
         buckets: Arc<dyn Buckets>,
         ambient: Arc<dyn Ambient>,
         unused: Allowance,
+        recorder: Arc<Recorder>,
     ) -> Self {
-        Self { buckets, ambient, unused, held: Mutex::new(LruCache::new(HELD_MAX)) }
+        Self { buckets, ambient, unused, recorder, held: Mutex::new(LruCache::new(HELD_MAX)) }
     }
 
     /// Spends one token of the bucket of this name.
@@ -109,7 +112,7 @@ impl Limits {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TAKE_WITHIN.as_secs()),
         };
-        // An error, so that no level of the log hides it: an alarm counts these lines.
+        self.recorder.count(Metric::UnsharedLimits);
         tracing::error!(
             bucket = name,
             error = trouble,

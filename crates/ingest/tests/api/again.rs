@@ -21,7 +21,7 @@ async fn ended(status: u16, decision: Decision) -> (Relay, String) {
     (relay, id)
 }
 
-async fn dead() -> (Relay, String) {
+pub(crate) async fn dead() -> (Relay, String) {
     ended(410, Decision::GiveUp(DeadReason::Gone)).await
 }
 

@@ -13,6 +13,7 @@ mod access;
 mod again;
 mod bodies;
 mod content_rules;
+mod counts;
 mod destinations;
 mod documents;
 mod events;

@@ -11,6 +11,7 @@ use relay_core::body::{Body as MessageBody, Pointer};
 use relay_core::destination::DestinationPolicy;
 use relay_core::envelope::Envelope;
 use relay_core::identity::RelayId;
+use relay_core::metrics::Recorder;
 use relay_core::ports::{Found, Store};
 use relay_core::settings::IngestSettings;
 use relay_ingest::{Ports, router};
@@ -66,6 +67,7 @@ pub(crate) struct Relay {
     ports: Ports,
     pub(crate) faults: Arc<Faults>,
     pub(crate) router: Router,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 impl Relay {
@@ -100,7 +102,7 @@ impl Relay {
             vault: Arc::new(Faulty { port: vault, faults: faults.clone() }),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 1)),
         };
-        let router = router_over(&ports, settings);
+        let (router, recorder) = router_over(&ports, settings);
         Self {
             clock,
             store,
@@ -114,12 +116,14 @@ impl Relay {
             ports,
             faults,
             router,
+            recorder,
         }
     }
 
     /// Another environment of the same relay: it shares what is stored and has a memory of its own.
     pub(crate) fn another(&self, settings: &[(&str, &str)]) -> Self {
-        Self { router: router_over(&self.ports, settings), ..self.clone() }
+        let (router, recorder) = router_over(&self.ports, settings);
+        Self { router, recorder, ..self.clone() }
     }
 
     /// Sends a request.
@@ -183,7 +187,7 @@ impl Relay {
     }
 }
 
-fn router_over(ports: &Ports, settings: &[(&str, &str)]) -> Router {
+fn router_over(ports: &Ports, settings: &[(&str, &str)]) -> (Router, Arc<Recorder>) {
     let usual = [
         ("DYNAMODB_TABLE", "x"),
         ("SQS_QUEUE_URL", "x"),
@@ -196,7 +200,8 @@ fn router_over(ports: &Ports, settings: &[(&str, &str)]) -> Router {
         found.map(|(_, value)| (*value).to_owned())
     };
     let settings = IngestSettings::read(&lookup).unwrap();
-    router(ports.clone(), &settings, DestinationPolicy::default())
+    let (destinations, recorder) = (DestinationPolicy::default(), Arc::<Recorder>::default());
+    (router(ports.clone(), &settings, destinations, Arc::clone(&recorder)), recorder)
 }
 
 /// The master secrets of every relay here.

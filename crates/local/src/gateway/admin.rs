@@ -3,6 +3,7 @@
 //!
 //! - `GET /_local/environments`: the environments of every function;
 //! - `GET /_local/calls`: who called what of the services;
+//! - `GET /_local/metrics`: every metric by minute, as JSON; as Prometheus text it is at `/metrics`;
 //! - `POST /_local/functions/<logical id>/invoke`: runs a function that the template schedules, at once
 //!   and once, with the event that its schedule would give it; the answer is the function's own.
 //!
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use super::response;
 use crate::lambda::{EnvironmentStatus, FunctionHost, InvokeError};
+use crate::metrics::Meter;
 use crate::schedule::ScheduledEvent;
 use crate::services::record::Recorder;
 
@@ -42,10 +44,24 @@ pub(super) async fn answer(method: &Method, path: &str, inside: Inside<'_>) -> R
                 inside.functions.values().flat_map(|function| function.environments()).collect();
             Json(environments).into_response()
         }
+        (&Method::GET, "metrics", _) => Json(inside.recorder.meter().json()).into_response(),
         (&Method::GET, "calls", _) => Json(inside.recorder.snapshot()).into_response(),
         (&Method::POST, _, Some(logical_id)) => invoke(logical_id, &inside).await,
         _ => response::message(StatusCode::NOT_FOUND, "Not Found"),
     }
+}
+
+/// Whether a request is for what [`prometheus`] answers.
+pub(super) fn is_metrics(method: &Method, path: &str) -> bool {
+    method == Method::GET && path == "/metrics"
+}
+
+/// Every metric as Prometheus text.
+pub(super) fn prometheus(meter: &Meter) -> Response<Body> {
+    let mut response = Response::new(Body::from(meter.prometheus()));
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
 }
 
 /// Runs a scheduled function now.

@@ -17,6 +17,9 @@ pub struct Caller {
     pub at: Timestamp,
 }
 
+/// What the API is called, in events and metrics.
+pub(super) const API_ID: &str = "local";
+
 /// The parts of a request that an event is made of.
 pub(super) struct Request<'r> {
     pub(super) method: &'r Method,
@@ -50,7 +53,7 @@ pub(super) fn build(
         "headers": headers(request.headers, caller.source),
         "requestContext": {
             "accountId": identity.account_id,
-            "apiId": "local",
+            "apiId": API_ID,
             "domainName": host,
             "domainPrefix": host.split(['.', ':']).next().unwrap_or_default(),
             "http": {

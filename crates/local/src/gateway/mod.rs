@@ -3,13 +3,15 @@
 //! It keeps what decides over a request on an HTTP API: routes, CORS, the forms of events and answers,
 //! the limits of sizes and of an integration's time. It does not keep the limits of header sizes and
 //! request rates, nor stages, domains and access logs. Authorizers are not simulated: the functions
-//! ask for API keys themselves. It listens on loopback only. Paths under `/_local/` are its own: see `admin`.
+//! ask for API keys themselves. It listens on loopback only. Paths under `/_local/` and
+//! `/metrics` are its own: see `admin`.
 
 mod admin;
 mod body;
 mod connections;
 mod cors;
 mod event;
+mod measured;
 mod response;
 mod routes;
 mod server;

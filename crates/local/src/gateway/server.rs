@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::event::{self, ApiIdentity, Caller, Request};
+use super::measured::{self, Measured};
 use super::routes::Routes;
 use super::{admin, connections, cors, response};
 use crate::lambda::{EVENT_BYTES_MAX, FunctionHost, unique_id};
@@ -141,6 +142,10 @@ async fn serve(
         let _under_way = UnderWay::begin(&shared.under_way);
         return admin::answer(&parts.method, path, inside).await;
     }
+    if admin::is_metrics(&parts.method, path) && shared.routes.find("GET", path).is_none() {
+        return admin::prometheus(shared.recorder.meter());
+    }
+    let measured = Measured::begin(shared.recorder.meter());
     if let Some(cors) = &shared.cors
         && let Some(answer) = cors::preflight(cors, &parts.method, &parts.headers)
     {
@@ -162,6 +167,7 @@ async fn serve(
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert("apigw-requestid", value);
     }
+    measured.ended(answer.status());
     answer
 }
 
@@ -195,7 +201,10 @@ async fn carry(
     let _under_way = UnderWay::begin(&shared.under_way);
     // A task of its own: an invocation goes on when its caller hangs up, as on Lambda.
     let invocation = tokio::spawn(async move { function.invoke(Bytes::from(event)).await });
-    match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+    let asked = Instant::now();
+    let ended = tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await;
+    measured::integration_ended(shared.recorder.meter(), asked);
+    match ended {
         Ok(Ok(Ok(answer))) => response::from_answer(&answer),
         Ok(Ok(Err(error))) => {
             tracing::error!(%error, route = found.route_key, "a request failed");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
-use super::output;
+use super::output::Output;
 use super::settings::FunctionSettings;
 
 /// How long the output of an ended process may stay open: a grandchild could hold it.
@@ -54,14 +54,15 @@ pub(super) fn start(
     }
     command.envs(&settings.environment);
     let mut child = command.spawn()?;
+    let (label, style, log) = (settings.label.clone(), settings.output, settings.log.clone());
+    let (log_group, meter) = (settings.log_group.clone(), settings.meter.clone());
+    let output = Output { label, style, log, log_group, meter };
     let mut outputs = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        let lines = output::pass_on(settings.label.clone(), settings.output, stdout);
-        outputs.push(tokio::spawn(lines));
+        outputs.push(tokio::spawn(output.clone().pass_on(stdout)));
     }
     if let Some(stderr) = child.stderr.take() {
-        let lines = output::pass_on(settings.label.clone(), settings.output, stderr);
-        outputs.push(tokio::spawn(lines));
+        outputs.push(tokio::spawn(output.pass_on(stderr)));
     }
     let lifeline = child.stdin.take();
     let pid = child.id().unwrap_or_default();

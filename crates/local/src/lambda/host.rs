@@ -12,6 +12,7 @@ use super::StartError;
 use super::environment::{Environment, EnvironmentHandle, EnvironmentState, EnvironmentStatus};
 use super::identifier::unique_id;
 use super::invocation::{EVENT_BYTES_MAX, Invocation, InvokeError};
+use super::measured::Measured;
 use super::settings::FunctionSettings;
 
 /// How long an invocation waits for an environment. Lambda would refuse at once, but has a thousand
@@ -68,6 +69,7 @@ pub struct FunctionHost {
     pool: Arc<Pool>,
     capacity: Arc<Semaphore>,
     next_number: AtomicU64,
+    under_way: AtomicU64,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -88,6 +90,7 @@ impl FunctionHost {
             pool,
             capacity,
             next_number: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
             tasks: Mutex::new(JoinSet::new()),
         };
         let first = host.cold_start().await?;
@@ -100,6 +103,17 @@ impl FunctionHost {
     /// # Errors
     /// By the rules of [`InvokeError`]. Up to `ColdStart` the function has seen nothing of the event.
     pub async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        let mut measured = Measured::new(&self.pool.settings, &self.under_way);
+        let result = self.pass_on(event, &mut measured).await;
+        measured.ended(&result);
+        result
+    }
+
+    async fn pass_on(
+        &self,
+        event: Bytes,
+        measured: &mut Measured<'_>,
+    ) -> Result<Bytes, InvokeError> {
         if event.len() > EVENT_BYTES_MAX {
             return Err(InvokeError::EventTooLarge { bytes: event.len() });
         }
@@ -128,7 +142,10 @@ impl FunctionHost {
                     .map_err(|error| InvokeError::ColdStart(error.to_string()))?,
             };
             match environment.invocations.send(invocation).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    measured.began();
+                    break;
+                }
                 Err(returned) => invocation = returned.0,
             }
         }

@@ -10,6 +10,8 @@ mod environment;
 mod host;
 mod identifier;
 mod invocation;
+mod log_file;
+mod measured;
 mod output;
 mod runtime_api;
 mod serving;
@@ -19,6 +21,7 @@ pub use environment::{EnvironmentState, EnvironmentStatus};
 pub use host::FunctionHost;
 pub use identifier::unique_id;
 pub use invocation::{EVENT_BYTES_MAX, InvokeError, RESPONSE_BYTES_MAX};
+pub use log_file::LogFile;
 pub use output::OutputStyle;
 pub use settings::FunctionSettings;
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::log_file::LogFile;
 use super::output::OutputStyle;
+use crate::metrics::Meter;
 
 /// One function and how to run it.
 #[derive(Debug, Clone)]
@@ -29,4 +32,10 @@ pub struct FunctionSettings {
     pub environment: BTreeMap<String, String>,
     /// How lines the function prints are shown.
     pub output: OutputStyle,
+    /// Name of its log group, if it has one.
+    pub log_group: Option<String>,
+    /// Where its metrics go, those that it prints and those of its invocations.
+    pub meter: Meter,
+    /// Where these lines are kept, if they are.
+    pub log: Option<Arc<LogFile>>,
 }

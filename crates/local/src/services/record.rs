@@ -1,12 +1,14 @@
 //! Who called what: every call that reaches a local service is noted as caller, IAM action and
 //! resource, so that a test can compare the roles of the template with what the functions do.
-//! It judges nothing and refuses nothing.
+//! It judges nothing and refuses nothing. What is counted of the calls goes the same way, to a meter.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::{HeaderMap, Uri};
 use serde::Serialize;
+
+use crate::metrics::Meter;
 
 /// Distinct calls kept at most, so that a long run cannot grow without end. A stack makes a few
 /// dozen; further ones are dropped with a warning.
@@ -31,7 +33,10 @@ pub struct Call {
 
 /// The record; cheap to clone, all clones are the same record.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<BTreeSet<Call>>>);
+pub struct Recorder {
+    calls: Arc<Mutex<BTreeSet<Call>>>,
+    meter: Meter,
+}
 
 impl Recorder {
     /// Notes one call.
@@ -41,7 +46,7 @@ impl Recorder {
             action: action.to_owned(),
             resource: resource.to_owned(),
         };
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.len() < CALLS_MAX {
             calls.insert(call);
         } else if !calls.contains(&call) {
@@ -49,9 +54,14 @@ impl Recorder {
         }
     }
 
+    /// Where the services count what they do.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// All calls so far, sorted.
     pub fn snapshot(&self) -> Vec<Call> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// The snapshot as the services answer it at [`RECORD_PATH`].

@@ -24,3 +24,4 @@ mod writer;
 pub use self::clock::{Clock, TurnableClock, system_clock};
 pub use self::error::{ErrorCode, SqsError};
 pub use self::server::{QueueAddress, SqsOptions, SqsServer};
+pub use self::service::{QueueState, QueueWatcher};

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::error::SqsError;
 use super::limits;
-use super::service::Service;
+use super::service::{QueueWatcher, Service};
 use super::store::{Identity, Store, random_id};
 use super::writer::{Writer, WriterThread};
 use crate::services::http::Server;
@@ -121,6 +121,11 @@ impl SqsServer {
     /// When the store cannot be written.
     pub async fn release_received(&self, name: &str) -> Result<(), SqsError> {
         self.service.release_received(name).await
+    }
+
+    /// Something that looks at the queues; to be dropped before the server is shut down.
+    pub fn watcher(&self) -> QueueWatcher {
+        QueueWatcher(Arc::clone(&self.service))
     }
 
     /// Ends long polls, lets running calls finish, and closes the store.

@@ -5,6 +5,9 @@ mod messages;
 mod moves;
 mod queues;
 mod receive;
+mod watcher;
+
+pub use watcher::{QueueState, QueueWatcher};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +20,7 @@ use super::clock::Clock;
 use super::error::SqsError;
 use super::store::{Identity, queue_name_in};
 use super::writer::Writer;
+use crate::metrics::AwsMetric;
 use crate::services::record::Recorder;
 
 /// The queue service behind the server.
@@ -86,6 +90,13 @@ impl Service {
         let name = queue_name_in(url).to_owned();
         self.recorder.record(caller, action, &name);
         Ok(name)
+    }
+
+    /// Counts something of a queue.
+    fn count(&self, metric: AwsMetric, queue: &str, times: usize) {
+        if times > 0 {
+            self.recorder.meter().observe(metric, &[("QueueName", queue)], times as u64);
+        }
     }
 
     fn arrivals_of(&self, queue: &str) -> Arc<Notify> {

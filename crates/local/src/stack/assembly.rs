@@ -16,7 +16,8 @@ use super::{
 };
 use crate::event_source::{EventSourceMapping, MappingOptions, QueueAccess};
 use crate::gateway::{Gateway, GatewayOptions, Routes};
-use crate::lambda::{EnvironmentStatus, FunctionHost};
+use crate::lambda::{EnvironmentStatus, FunctionHost, OutputStyle};
+use crate::metrics::{Meter, Sampler, Summary};
 use crate::receiver::Receiver;
 use crate::schedule::RunningSchedule;
 use crate::services::record::Recorder;
@@ -57,6 +58,8 @@ pub struct Stack {
     receiver: Receiver,
     mappings: Vec<EventSourceMapping>,
     schedules: Vec<RunningSchedule>,
+    sampler: Sampler,
+    _summary: Option<Summary>,
     functions: BTreeMap<String, Arc<FunctionHost>>,
     services: Services,
     /// Last, so that the folder is given up when nothing writes to it any more.
@@ -93,11 +96,14 @@ impl Stack {
                 .map_err(|source| StackError::Loopback { what: "the detour", source })?,
             None => endpoints.clone(),
         };
-        let functions = functions::start(&description, &reached, &hosting).await?;
+        let functions =
+            functions::start(&description, &reached, &hosting, &data_folder, recorder.meter())
+                .await?;
         let variables = operator::variables(&description, &endpoints, address, api_key.as_ref());
         let environment_file = operator::write_environment_file(&data_folder, &variables)?;
         let mappings = start_mappings(&description, &reached, &functions).await?;
         let schedules = schedules::start(&description, &functions)?;
+        let (sampler, summary) = watch(&description, &services, recorder.meter(), hosting.output);
         let gateway = Gateway::start(GatewayOptions {
             listener: gateway_listener,
             routes,
@@ -117,6 +123,8 @@ impl Stack {
             receiver,
             mappings,
             schedules,
+            sampler,
+            _summary: summary,
             functions,
             services,
             _data_folder: data_folder,
@@ -173,8 +181,26 @@ impl Stack {
         tokio::join!(self.gateway.stop(), polling, waiting);
         join_all(self.functions.values().map(|function| function.stop())).await;
         self.receiver.stop().await;
+        self.sampler.stop().await;
         self.services.stop().await;
     }
+}
+
+/// Begins to look at the queues, and to tell of what happens if a person is there to read it.
+fn watch(
+    description: &Description,
+    services: &Services,
+    meter: &Meter,
+    output: OutputStyle,
+) -> (Sampler, Option<Summary>) {
+    let queues = description.queues.iter().map(|queue| queue.name.clone()).collect();
+    let sampler = Sampler::start(meter.clone(), services.sqs.watcher(), queues);
+    let delivered_from = description.event_sources.first().map(|source| source.queue_name.clone());
+    let summary = match output {
+        OutputStyle::Terminal => delivered_from.map(|queue| Summary::start(meter.clone(), queue)),
+        OutputStyle::Json | OutputStyle::Hidden => None,
+    };
+    (sampler, summary)
 }
 
 async fn open(
@@ -204,6 +230,11 @@ async fn start_mappings(
 ) -> Result<Vec<EventSourceMapping>, StackError> {
     let mut mappings = Vec::new();
     for source in &description.event_sources {
+        if !source.is_enabled {
+            let queue = source.queue_name.as_str();
+            tracing::warn!(queue, "delivery is paused: messages are accepted and kept");
+            continue;
+        }
         let unconnected = || StackError::Unconnected(source.function.clone());
         let function = description.function(&source.function).ok_or_else(unconnected)?;
         let host = functions.get(&source.function).ok_or_else(unconnected)?;

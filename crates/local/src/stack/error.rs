@@ -139,6 +139,14 @@ pub enum StackError {
         /// The function's timeout in the template.
         timeout_seconds: u64,
     },
+    /// A function would send its metrics to AWS.
+    #[error(
+        "METRICS is cloudwatch, which {function} would look for at AWS; expected emf or off on one machine"
+    )]
+    MetricsAtAws {
+        /// Logical id of the function.
+        function: String,
+    },
     /// This executable cannot be found again, to run functions from.
     #[error("the running executable cannot be found")]
     Executable(#[source] io::Error),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::environment::{self, Endpoints};
-use super::{Hosting, StackError};
-use crate::lambda::{FunctionHost, FunctionSettings};
+use super::{DataFolder, Hosting, StackError};
+use crate::lambda::{FunctionHost, FunctionSettings, LogFile};
+use crate::metrics::Meter;
 use crate::template::Description;
 use crate::template::description::Function;
 
@@ -14,6 +15,10 @@ use crate::template::description::Function;
 /// one machine serves no faster with more than a few.
 const ENVIRONMENTS_DEFAULT: usize = 10;
 
+/// The folder of logs in the data folder.
+const LOGS: &str = "logs";
+/// The setting that says how metrics leave.
+const METRICS: &str = "METRICS";
 /// The setting that has to agree with the worker's timeout.
 const LEASE: &str = "DELIVERY_LEASE_SECONDS";
 
@@ -74,16 +79,34 @@ fn check_lease(
     }
 }
 
+/// Nothing here speaks CloudWatch's protocol, and nothing leaves this machine.
+fn check_metrics(
+    function: &Function,
+    variables: &BTreeMap<String, String>,
+) -> Result<(), StackError> {
+    match variables.get(METRICS).map(String::as_str) {
+        Some("cloudwatch") => {
+            Err(StackError::MetricsAtAws { function: function.logical_id.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Starts every function and waits until each has initialised once. Keyed by logical id.
 pub(super) async fn start(
     description: &Description,
     endpoints: &Endpoints,
     hosting: &Hosting,
+    data_folder: &DataFolder,
+    meter: &Meter,
 ) -> Result<BTreeMap<String, Arc<FunctionHost>>, StackError> {
     let executable = match &hosting.program {
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(StackError::Executable)?,
     };
+    let folder = data_folder.join(LOGS);
+    let log = LogFile::open(&folder);
+    let log = Arc::new(log.map_err(|source| StackError::DataFolder { folder, source })?);
     let mut starting = Vec::new();
     for function in &description.functions {
         if Program::named(&function.binary).is_none() {
@@ -96,6 +119,7 @@ pub(super) async fn start(
         let variables =
             environment::of_function(&function.environment, &function.binary, endpoints, &outer);
         check_lease(function, &variables)?;
+        check_metrics(function, &variables)?;
         let settings = FunctionSettings {
             label: function.binary.clone(),
             name: function.name.clone(),
@@ -107,6 +131,9 @@ pub(super) async fn start(
             arguments: vec!["function".to_owned(), function.binary.clone()],
             environment: variables,
             output: hosting.output,
+            log: Some(Arc::clone(&log)),
+            log_group: function.log_group.clone(),
+            meter: meter.clone(),
         };
         starting.push(async move {
             let host = FunctionHost::start(settings).await?;

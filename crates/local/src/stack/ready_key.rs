@@ -96,6 +96,7 @@ async fn clients(endpoints: &Endpoints) -> Clients {
         sqs: Some(endpoints.sqs.clone()),
         s3: Some(endpoints.s3.clone()),
         secrets_manager: Some(endpoints.secrets_manager.clone()),
+        cloudwatch: None,
     };
     Clients::load(loader, endpoints).await
 }

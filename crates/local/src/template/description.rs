@@ -47,6 +47,8 @@ pub struct Function {
     pub memory_megabytes: u32,
     /// Environments that may exist at one time, where the template reserves a number.
     pub reserved_concurrency: Option<usize>,
+    /// The log group of its lines, where the template names one.
+    pub log_group: Option<String>,
     /// Environment variables, after substitution.
     pub environment: BTreeMap<String, String>,
     /// Logical id of its role, where the template defines that role itself.
@@ -115,6 +117,8 @@ pub struct EventSource {
     pub maximum_concurrency: Option<usize>,
     /// Whether the function's answer names the items that failed.
     pub report_batch_item_failures: bool,
+    /// Whether anything is delivered. Where it is not, the queue keeps what it is sent.
+    pub is_enabled: bool,
 }
 
 /// A schedule that invokes a function.

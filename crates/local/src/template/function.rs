@@ -1,7 +1,8 @@
 //! Reads `AWS::Serverless::Function`: settings, environment, and the events that invoke it.
 //!
 //! Not simulated, knowingly: architecture, code location, log routing, tracing, tags, memory as a limit,
-//! and the recursion guard.
+//! the recursion guard, and all that is about versions: here is one of each function, which begins anew with
+//! every start, so that an alias would always point to it.
 
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -30,17 +31,21 @@ const BATCH_SIZE_MAX: usize = 10_000;
 const WINDOW_SECONDS_MAX: u64 = 300;
 
 /// Properties that change nothing here.
-const NOT_SIMULATED: [&str; 10] = [
+const NOT_SIMULATED: [&str; 14] = [
     "Architectures",
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
     "CodeUri",
+    "DeploymentPreference",
     "Description",
     "FunctionName",
     "Handler",
-    "LoggingConfig",
+    "ProvisionedConcurrencyConfig",
     "RecursiveLoop",
     "Runtime",
     "Tags",
     "Tracing",
+    "VersionDescription",
 ];
 
 /// Reads one function into the description.
@@ -73,6 +78,7 @@ pub(super) fn read(
         timeout: Duration::from_secs(timeout_seconds),
         memory_megabytes: properties.number("MemorySize").unwrap_or(MEMORY_MEGABYTES_DEFAULT),
         reserved_concurrency: properties.number("ReservedConcurrentExecutions"),
+        log_group: log_group(&mut properties),
         environment: environment(&mut properties),
         role: role.and_then(|arn| names.logical_id_of(Kind::Role, &arn).map(str::to_owned)),
         asynchronous: schedule::read_asynchronous(&mut properties),
@@ -83,6 +89,15 @@ pub(super) fn read(
     });
     properties.not_simulated(&NOT_SIMULATED);
     properties.finish();
+}
+
+/// Of the configuration of logs only where they go. The functions filter and format their lines themselves.
+fn log_group(properties: &mut Properties<'_>) -> Option<String> {
+    let mut logging = properties.nested("LoggingConfig")?;
+    let group = logging.text("LogGroup");
+    logging.not_simulated(&["ApplicationLogLevel", "LogFormat", "SystemLogLevel"]);
+    logging.finish();
+    group
 }
 
 fn environment(properties: &mut Properties<'_>) -> BTreeMap<String, String> {
@@ -191,9 +206,8 @@ fn read_event_source(
     if responses.iter().any(|kind| kind != "ReportBatchItemFailures") {
         properties.refuse("FunctionResponseTypes", "names a response type that Lambda has not");
     }
-    if properties.flag("Enabled") == Some(false) {
-        properties.refuse("Enabled", "is false, and nothing would be delivered");
-    }
+    // Lambda's default, where the template is silent.
+    let is_enabled = properties.flag("Enabled").unwrap_or(true);
     if properties.take("ProvisionedPollerConfig").is_some() {
         properties.refuse(
             "ProvisionedPollerConfig",
@@ -209,5 +223,6 @@ fn read_event_source(
         window: Duration::from_secs(window_seconds),
         maximum_concurrency,
         report_batch_item_failures: !responses.is_empty(),
+        is_enabled,
     })
 }

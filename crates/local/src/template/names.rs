@@ -16,6 +16,7 @@ const SECRET_SUFFIX: &str = "-local1";
 /// The kinds of resources that may be referred to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    Alarm,
     Api,
     Bucket,
     Function,
@@ -24,12 +25,14 @@ pub(super) enum Kind {
     Role,
     Secret,
     Table,
+    Topic,
 }
 
 impl Kind {
     /// The kind of a resource type, or nothing for a type that has no name worth referring to.
     pub(super) fn of(resource_type: &str) -> Option<Self> {
         match resource_type {
+            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => Some(Self::Alarm),
             "AWS::Serverless::HttpApi" => Some(Self::Api),
             "AWS::S3::Bucket" => Some(Self::Bucket),
             "AWS::Serverless::Function" => Some(Self::Function),
@@ -38,6 +41,7 @@ impl Kind {
             "AWS::IAM::Role" => Some(Self::Role),
             "AWS::SecretsManager::Secret" => Some(Self::Secret),
             "AWS::DynamoDB::Table" => Some(Self::Table),
+            "AWS::SNS::Topic" => Some(Self::Topic),
             _ => None,
         }
     }
@@ -45,6 +49,7 @@ impl Kind {
     /// The property by which a template names such a resource itself.
     pub(super) fn name_property(self) -> &'static str {
         match self {
+            Self::Alarm => "AlarmName",
             Self::Api => "Name",
             Self::Bucket => "BucketName",
             Self::Function => "FunctionName",
@@ -53,6 +58,7 @@ impl Kind {
             Self::Role => "RoleName",
             Self::Secret => "Name",
             Self::Table => "TableName",
+            Self::Topic => "TopicName",
         }
     }
 }
@@ -78,9 +84,13 @@ impl<'a> Names<'a> {
                 Kind::Bucket => format!("{stack}-{}", logical_id.to_lowercase()),
                 Kind::Api => "local".to_owned(),
                 Kind::LogGroup => format!("/{stack}/{logical_id}"),
-                Kind::Function | Kind::Queue | Kind::Role | Kind::Secret | Kind::Table => {
-                    format!("{stack}-{logical_id}")
-                }
+                Kind::Alarm
+                | Kind::Function
+                | Kind::Queue
+                | Kind::Role
+                | Kind::Secret
+                | Kind::Table
+                | Kind::Topic => format!("{stack}-{logical_id}"),
             }
         });
         self.resources.insert(logical_id.to_owned(), (kind, name.clone()));
@@ -91,6 +101,7 @@ impl<'a> Names<'a> {
     pub(super) fn arn(&self, kind: Kind, name: &str) -> String {
         let Surroundings { region, account_id, .. } = self.surroundings;
         match kind {
+            Kind::Alarm => format!("arn:aws:cloudwatch:{region}:{account_id}:alarm:{name}"),
             Kind::Api => format!("arn:aws:apigateway:{region}::/apis/{name}"),
             Kind::Bucket => format!("arn:aws:s3:::{name}"),
             Kind::Function => format!("arn:aws:lambda:{region}:{account_id}:function:{name}"),
@@ -101,6 +112,7 @@ impl<'a> Names<'a> {
                 format!("arn:aws:secretsmanager:{region}:{account_id}:secret:{name}{SECRET_SUFFIX}")
             }
             Kind::Table => format!("arn:aws:dynamodb:{region}:{account_id}:table/{name}"),
+            Kind::Topic => format!("arn:aws:sns:{region}:{account_id}:{name}"),
         }
     }
 
@@ -150,7 +162,9 @@ impl References for Names<'_> {
         }
         match self.resources.get(name) {
             Some((Kind::Queue, queue)) => Ok(Json::String(self.queue_url(queue))),
-            Some((Kind::Secret, secret)) => Ok(Json::String(self.arn(Kind::Secret, secret))),
+            Some((kind @ (Kind::Secret | Kind::Topic), name)) => {
+                Ok(Json::String(self.arn(*kind, name)))
+            }
             Some((_, name)) => Ok(Json::String(name.clone())),
             None => Err(format!("refers to {name}, which the local stack does not know")),
         }
@@ -161,7 +175,11 @@ impl References for Names<'_> {
         let value = match (known, attribute) {
             // A secret's ARN is what `!Ref` says; CloudFormation knows it by no attribute of that name.
             (Some((Kind::Secret, name)), "Id") => self.arn(Kind::Secret, name),
-            (Some((kind, name)), "Arn") if *kind != Kind::Secret => self.arn(*kind, name),
+            (Some((Kind::Topic, name)), "TopicArn") => self.arn(Kind::Topic, name),
+            (Some((Kind::Topic, name)), "TopicName") => name.clone(),
+            (Some((kind, name)), "Arn") if !matches!(kind, Kind::Secret | Kind::Topic) => {
+                self.arn(*kind, name)
+            }
             (Some((Kind::Queue, name)), "QueueName") => name.clone(),
             (Some((Kind::Queue, name)), "QueueUrl") => self.queue_url(name),
             (Some(_), _) => {

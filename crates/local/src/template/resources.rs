@@ -14,10 +14,18 @@ use super::{Surroundings, api, function, globals, role, secret, storage};
 
 /// Resource types that change nothing on one machine: nobody but the relay itself reaches its queues
 /// and buckets here, and logs go to the terminal, where nobody counts their lines or is alarmed by them.
-const NOT_SIMULATED_TYPES: [&str; 5] = [
+/// Environments are kept ready by themselves once they were made.
+const NOT_SIMULATED_TYPES: [&str; 12] = [
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
     "AWS::Logs::LogGroup",
-    "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::S3::BucketPolicy",
 ];
@@ -169,7 +177,7 @@ fn read_one(
         Some(Kind::Table) => {
             description.tables.push(storage::read_table(logical_id, properties, names));
         }
-        Some(Kind::LogGroup) | None => mistakes.add(
+        Some(Kind::Alarm | Kind::LogGroup | Kind::Topic) | None => mistakes.add(
             &resource.path,
             format!("has the type {resource_type}, which the local stack does not know"),
         ),

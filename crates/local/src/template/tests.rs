@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod versions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,6 +78,7 @@ fn the_shipped_template_describes_routes_and_the_event_source() {
     assert_eq!((source.batch_size, source.window), (7, Duration::from_secs(5)));
     assert_eq!(source.maximum_concurrency, Some(10));
     assert!(source.report_batch_item_failures);
+    assert!(source.is_enabled);
     assert_eq!(description.cors.unwrap().max_age_seconds, Some(600));
 }
 
@@ -244,7 +247,7 @@ fn every_mistake_is_reported_at_once() {
         r"
 Mappings: {}
 Resources:
-  Topic: {Type: 'AWS::SNS::Topic'}
+  Topic: {Type: 'AWS::Kinesis::Stream'}
   Jobs:
     Type: AWS::SQS::Queue
     Properties: {FifoQueue: true, RedrivePolicy: {deadLetterTargetArn: nowhere}}
@@ -259,7 +262,7 @@ Resources:
     ));
     for part in [
         "Mappings",
-        "AWS::SNS::Topic",
+        "AWS::Kinesis::Stream",
         "FifoQueue",
         "deadLetterTargetArn",
         "maxReceiveCount",

@@ -12,6 +12,7 @@ use relay_core::body::Body;
 use relay_core::envelope::Envelope;
 use relay_core::ports::{Queue, Receipt};
 use relay_core::settings::Fairness;
+use relay_core::trace::{Given, Trace};
 use relay_local::services::bind;
 use relay_local::services::record::Recorder;
 use relay_local::sqs::{SqsOptions, SqsServer};
@@ -132,6 +133,26 @@ async fn messages_are_grouped_as_the_setting_says() {
         assert_eq!(group, expected, "{fairness:?}");
         bench.server.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn the_trace_of_x_ray_goes_beside_the_message_if_there_is_one() {
+    let bench = Bench::start(Fairness::Off).await;
+    let message = sample::message("traced", 1);
+    let envelope = Envelope::of(&message, message.first_life(), Body::Inline("{}".into()));
+    let xray = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let given = Given { xray: Some(xray), ..Given::default() };
+    let traced = envelope.clone().traced(Trace::of_request(given, [7; 16]));
+    let other = envelope.clone().traced(Trace::of_request(Given::default(), [7; 16]));
+    for (sent, expected) in [(&traced, Some(xray)), (&other, None), (&envelope, None)] {
+        bench.queue.send(sent, Duration::ZERO).await.unwrap();
+        let received = bench.receive_from(&bench.urls[0]).await.pop().unwrap();
+        let header = received.attributes().and_then(|all| {
+            all.get(&MessageSystemAttributeName::AwsTraceHeader).map(String::as_str)
+        });
+        assert_eq!(header, expected);
+    }
+    bench.server.shutdown().await;
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ impl Bench {
                 window,
                 maximum_concurrency: None,
                 report_batch_item_failures: true,
+                is_enabled: true,
             },
             access: QueueAccess {
                 endpoint: self.server.url(),

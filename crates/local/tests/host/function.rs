@@ -2,6 +2,7 @@
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_local::lambda::{FunctionHost, FunctionSettings, OutputStyle, StartError};
+use relay_local::metrics::Meter;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub(super) fn settings(timeout_seconds: u64, maximum_environments: usize) -> Fun
             .to_vec(),
         environment: BTreeMap::from([("FROM_TEMPLATE".to_owned(), "yes".to_owned())]),
         output: OutputStyle::Json,
+        log: None,
+        log_group: None,
+        meter: Meter::default(),
     }
 }
 

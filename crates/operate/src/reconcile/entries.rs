@@ -3,9 +3,10 @@
 
 use futures::future::join_all;
 use relay_core::identity::RelayId;
-use relay_core::ports::{DEAD_SHARDS, DeadEntry, DeadWanted, PortError};
+use relay_core::ports::{DEAD_SHARDS, DeadEntry, DeadWanted, Found, PortError};
 use relay_core::reconcile::{BURIAL_GRACE, Due, SENDING_GRACE};
 use relay_core::time::Timestamp;
+use tracing::Span;
 
 use super::{AT_ONCE, Reconciler, Run};
 
@@ -69,25 +70,34 @@ impl Reconciler {
             }
             run.report.entries_seen += some.len() as u64;
             let done = join_all(some.iter().map(|entry| self.settle_entry(&entry.id))).await;
-            for (entry, done) in some.iter().zip(done) {
+            for (entry, (span, done)) in some.iter().zip(done) {
                 match &done {
                     Ok(Done::Buried) => run.report.buried += 1,
                     Ok(Done::Sent) => run.report.sent += 1,
                     Ok(Done::Nothing) | Err(_) => {}
                 }
-                run.note(SWEEP, Some(&entry.id), done.map(|_| ()));
+                span.in_scope(|| run.note(SWEEP, Some(&entry.id), done.map(|_| ())));
             }
         }
     }
 
     /// Does for one message what its record asks for.
-    async fn settle_entry(&self, id: &RelayId) -> Result<Done, PortError> {
+    async fn settle_entry(&self, id: &RelayId) -> (Span, Result<Done, PortError>) {
         let now = self.ports.ambient.now();
-        let Some(found) = self.ports.store.find(id, now).await? else { return Ok(Done::Nothing) };
+        match self.ports.store.find(id, now).await {
+            Ok(Some(found)) => {
+                Self::under_names_of(&found.message, self.settle_found(&found, now)).await
+            }
+            Ok(None) => (Span::none(), Ok(Done::Nothing)),
+            Err(error) => (Span::none(), Err(error)),
+        }
+    }
+
+    async fn settle_found(&self, found: &Found, now: Timestamp) -> Result<Done, PortError> {
         match Due::of(&found.state, now) {
             Due::Bury(reason) => {
                 self.bury(&found.message, &found.state, reason).await?;
-                tracing::warn!(%id, reason = reason.as_str(), "a dead message is buried");
+                tracing::warn!(reason = reason.as_str(), "a dead message is buried");
                 Ok(Done::Buried)
             }
             Due::Send => {
@@ -96,7 +106,7 @@ impl Reconciler {
                     .await
                     .map_err(|stopped| stopped.0)?;
                 let generation = found.state.life.generation.0;
-                tracing::warn!(%id, generation, "a redrive that stopped half-way goes on");
+                tracing::warn!(generation, "a redrive that stopped half-way goes on");
                 Ok(Done::Sent)
             }
             Due::Nothing => Ok(Done::Nothing),

@@ -4,14 +4,16 @@
 //! Letters are hidden from the moment they are received until they are compared, which begins when enough are
 //! received: one that is shown again earlier would be received again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use relay_core::lifecycle::Phase;
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{PortError, Receipt, Settled};
+use relay_core::ports::{Found, PortError, Receipt, Settled};
 use relay_core::reconcile::{DeadCopy, Origin, Verdict};
 use relay_core::time::Timestamp;
+use tracing::Span;
 
 use super::{AT_ONCE, Reconciler, Run};
 
@@ -46,7 +48,6 @@ enum Done {
     Nothing,
     Noted,
     Replaced,
-    GivenUp,
     Over,
 }
 
@@ -145,8 +146,12 @@ impl Reconciler {
             stay.extend(some.iter().map(|held| held.receipt.clone()));
             return;
         }
-        let done = join_all(some.iter().map(|held| self.settle_letter(held.copy.as_ref()))).await;
-        for (held, done) in some.iter().zip(done) {
+        // Beside the outcomes: a message is given up even if its letter is then not written.
+        let given_up = AtomicU64::new(0);
+        let work = some.iter().map(|held| self.settle_letter(held.copy.as_ref(), &given_up));
+        let done = join_all(work).await;
+        run.report.given_up += given_up.into_inner();
+        for (held, (span, done)) in some.iter().zip(done) {
             run.report.letters_judged += u64::from(held.copy.is_some());
             let is_over = match &done {
                 Ok(Done::Nothing) | Err(_) => false,
@@ -158,25 +163,42 @@ impl Reconciler {
                     run.report.replaced += 1;
                     true
                 }
-                Ok(Done::GivenUp) => {
-                    run.report.given_up += 1;
-                    true
-                }
                 Ok(Done::Over) => true,
             };
             let to: &mut Vec<Receipt> = if is_over { over } else { stay };
             to.push(held.receipt.clone());
-            run.note(JUDGE, held.copy.as_ref().map(|copy| &copy.id), done.map(|_| ()));
+            let id = held.copy.as_ref().map(|copy| &copy.id);
+            span.in_scope(|| run.note(JUDGE, id, done.map(|_| ())));
         }
     }
 
     /// Does for one letter what its record says; the letter itself is not touched.
-    async fn settle_letter(&self, copy: Option<&DeadCopy>) -> Result<Done, PortError> {
-        let Some(copy) = copy else { return Ok(Done::Nothing) };
-        let (id, now) = (&copy.id, self.ports.ambient.now());
-        let found = self.ports.store.find(id, now).await?;
-        let verdict = copy.judge(found.as_ref(), now);
-        let Some(found) = found else { return Ok(Done::Nothing) };
+    async fn settle_letter(
+        &self,
+        copy: Option<&DeadCopy>,
+        given_up: &AtomicU64,
+    ) -> (Span, Result<Done, PortError>) {
+        let Some(copy) = copy else { return (Span::none(), Ok(Done::Nothing)) };
+        let now = self.ports.ambient.now();
+        match self.ports.store.find(&copy.id, now).await {
+            Ok(Some(found)) => {
+                let verdict = copy.judge(Some(&found), now);
+                let carrying_out = self.carry_out(verdict, &found, now, given_up);
+                Self::under_names_of(&found.message, carrying_out).await
+            }
+            Ok(None) => (Span::none(), Ok(Done::Nothing)),
+            Err(error) => (Span::none(), Err(error)),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        verdict: Verdict,
+        found: &Found,
+        now: Timestamp,
+        given_up: &AtomicU64,
+    ) -> Result<Done, PortError> {
+        let id = &found.message.id;
         match verdict {
             Verdict::Leave => Ok(Done::Nothing),
             Verdict::NoteBurial => {
@@ -190,16 +212,19 @@ impl Reconciler {
             Verdict::GiveUp => {
                 let (reason, life) = (DeadReason::ReceiveCountExceeded, &found.state.life);
                 let settled = self.ports.store.give_up(id, life, reason, now).await?;
+                if settled.dead_since(now).is_some() {
+                    given_up.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!("the queue gave a message up on its own: it is dead");
+                }
                 // Somebody went on with it: the letter is met again when that is over.
                 let Settled::Done(state) = settled else { return Ok(Done::Nothing) };
                 if !matches!(state.phase, Phase::Dead { buried: true, .. }) {
                     self.bury(&found.message, &state, reason).await?;
                 }
-                tracing::warn!(%id, "the queue gave a message up on its own: it is dead");
-                Ok(Done::GivenUp)
+                Ok(Done::Over)
             }
             Verdict::Remove => {
-                tracing::info!(%id, "a letter of a message that is not dead is removed");
+                tracing::info!("a letter of a message that is not dead is removed");
                 Ok(Done::Over)
             }
         }

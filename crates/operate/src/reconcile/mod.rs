@@ -20,6 +20,7 @@ use relay_core::ports::{Ambient, DeadLetter, Ledger, Letters, PortError, Queue, 
 use relay_core::time::Timestamp;
 
 pub use report::Report;
+use tracing::{Instrument, Span, error_span};
 
 use crate::again::SetGoing;
 use crate::patience::Patience;
@@ -110,6 +111,17 @@ impl Reconciler {
         (run.stops_at, run.patience) = (ends.minus(ENDING_TIME), Patience::default());
         self.sweep_letters(&mut run, ends).await;
         run.report
+    }
+
+    /// Does something for a message, under its names in the log. They come back with what came of it.
+    async fn under_names_of<T>(
+        message: &Message,
+        work: impl Future<Output = Result<T, PortError>>,
+    ) -> (Span, Result<T, PortError>) {
+        let Message { id, message_id, sender_id, correlation_id, .. } = message;
+        // An error, so that no level of the log hides whose lines they are.
+        let span = error_span!("message", %id, %message_id, %sender_id, %correlation_id);
+        (span.clone(), work.instrument(span).await)
     }
 
     /// Puts a copy of a dead message into the dead-letter queue, built from its record, and notes it.

@@ -1,5 +1,7 @@
 //! What a run of the reconciler did, in numbers.
 
+use relay_core::metrics::{Metric, Recorder};
+use relay_core::outcome::DeadReason;
 use serde::Serialize;
 
 /// What one run did. A quiet relay's is all zeros, but for the letters that were looked at.
@@ -29,4 +31,16 @@ pub struct Report {
     pub failed: u64,
     /// Whether there was more to look at than a run is for. The next one goes on.
     pub unfinished: bool,
+}
+
+impl Report {
+    /// Counts what the run did. Letters removed are no repairs: a message redriven through the API leaves its letter
+    /// for the reconciler to remove.
+    pub fn count(&self, recorder: &Recorder) {
+        let Self { buried, sent, noted, given_up, replaced, unreadable, failed, .. } = *self;
+        recorder.add(Metric::ReconcilerRepairs, buried + sent + noted + given_up + replaced);
+        recorder.add(Metric::ReconcilerFailures, unreadable + failed);
+        recorder.add(Metric::Dead, given_up);
+        recorder.add(Metric::of_death(DeadReason::ReceiveCountExceeded), given_up);
+    }
 }

@@ -132,6 +132,20 @@ async fn f21_what_the_queue_moved_is_settled_whatever_fails_on_the_way() {
 }
 
 #[tokio::test]
+async fn f21_what_the_queue_gave_up_is_told_once_even_if_its_letter_comes_later() {
+    let world = World::new();
+    let message = moved(&world).await;
+    world.clock.advance(QUIET);
+    world.plan.fail_named(Some("bury"));
+    let report = world.run().await;
+    assert_eq!((report.given_up, report.failed), (1, 1), "{report:?}");
+    world.plan.fail_named(None);
+    world.clock.advance(LONG);
+    assert_eq!(world.run().await.given_up, 0);
+    check_buried(&world, &message, MOVED, "later").await;
+}
+
+#[tokio::test]
 async fn f21_what_somebody_may_be_at_is_left() {
     let world = World::new();
     let message = moved(&world).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use relay_core::body::Body;
-use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope};
+use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, DELAY_ATTRIBUTE, Envelope};
 use relay_core::lifecycle::State;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{DeadLetter, Queue, Receipt};
@@ -48,7 +48,7 @@ pub fn all() -> Vec<Case<Subject>> {
         an_envelope_arrives_as_it_was_sent,
         f37_odd_characters_arrive_as_they_were_sent,
         a_large_message_is_taken,
-        a_delayed_envelope_is_never_early,
+        a_delayed_envelope_is_never_early_and_says_its_delay,
         a_delay_beyond_the_limit_is_cut,
         a_received_item_is_hidden,
         a_postponed_item_comes_back_when_it_was_told_to,
@@ -123,14 +123,14 @@ async fn a_large_message_is_taken(bench: Subject) {
     assert_eq!(sent_at_once(&bench, &envelope).await.text, envelope.to_json());
 }
 
-async fn a_delayed_envelope_is_never_early(bench: Subject) {
+async fn a_delayed_envelope_is_never_early_and_says_its_delay(bench: Subject) {
     let delay = Duration::from_millis(2500);
     bench.queue().send(&envelope("queue-delayed", b""), delay).await.unwrap();
     none(&bench).await;
     bench.advance(Duration::from_millis(2499));
     none(&bench).await;
     bench.advance(Duration::from_millis(501));
-    one(&bench).await;
+    assert_eq!(one(&bench).await.attributes.get(DELAY_ATTRIBUTE).map(String::as_str), Some("3"));
 }
 
 async fn a_delay_beyond_the_limit_is_cut(bench: Subject) {
@@ -139,7 +139,7 @@ async fn a_delay_beyond_the_limit_is_cut(bench: Subject) {
     bench.advance(Duration::from_secs(15 * 60 - 1));
     none(&bench).await;
     bench.advance(Duration::from_secs(1));
-    one(&bench).await;
+    assert_eq!(one(&bench).await.attributes.get(DELAY_ATTRIBUTE).map(String::as_str), Some("900"));
 }
 
 async fn a_received_item_is_hidden(bench: Subject) {

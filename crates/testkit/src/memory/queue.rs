@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use relay_core::envelope::{Envelope, queue_takes};
+use relay_core::envelope::{DELAY_ATTRIBUTE, Envelope, queue_takes};
 use relay_core::ports::{DeadLetter, PortError, Queue, Receipt};
 use relay_core::time::Timestamp;
 
@@ -181,11 +181,16 @@ impl Queue for MemoryQueue {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
         let text = envelope.to_json();
         check("sending to the queue", &text)?;
-        let attributes = envelope.attributes().into_iter();
+        let delay = whole_seconds(delay.min(DELAY_MAX));
+        let mut attributes = envelope.attributes();
+        if !delay.is_zero() {
+            attributes.push((DELAY_ATTRIBUTE, delay.as_secs().to_string()));
+        }
+        let attributes = attributes.into_iter();
         let item = Item {
             text,
             attributes: attributes.map(|(name, value)| (name.to_owned(), value)).collect(),
-            visible_at: self.clock.now().plus(whole_seconds(delay.min(DELAY_MAX))),
+            visible_at: self.clock.now().plus(delay),
             receipt: None,
             receives: 0,
         };

@@ -10,6 +10,7 @@
 mod attempts;
 mod breaker;
 mod copies;
+mod counts;
 mod endings;
 mod ramp;
 mod signing;

@@ -262,6 +262,7 @@ impl World {
             item_id: format!("item-{number}"),
             text: received.text,
             receipts: received.receives,
+            available_at: None,
             dead_letter: received
                 .attributes
                 .get(DEAD_LETTER_ATTRIBUTE)

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
 use super::{DynamoDbError, calls};
+use crate::metrics::AwsMetric;
 use crate::services::record::{RECORD_PATH, Recorder, UNSIGNED, access_key_id};
 
 /// Longest request body, in bytes; DynamoDB's own limit.
@@ -55,13 +57,17 @@ impl Front {
         let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let mut measured = None;
         if let Some((_, operation)) = target.and_then(|target| target.split_once('.')) {
             let caller = access_key_id(&head.headers, &head.uri);
             let caller = caller.unwrap_or_else(|| UNSIGNED.to_owned());
             for (action, resource) in calls::permissions(operation, &body) {
+                let table = resource.split('/').next().unwrap_or_default();
+                measured.get_or_insert_with(|| (table.to_owned(), operation.to_owned()));
                 self.recorder.record(&caller, &action, &resource);
             }
         }
+        let started = Instant::now();
         HOP_BY_HOP.iter().for_each(|name| drop(head.headers.remove(name)));
         let inner = self
             .client
@@ -74,6 +80,11 @@ impl Front {
         let (status, headers) = (inner.status(), inner.headers().clone());
         let mut response =
             Response::new(Full::new(inner.bytes().await.map_err(|error| error.to_string())?));
+        if let (true, Some((table, operation))) = (status.is_success(), measured) {
+            let dimensions = [("TableName", table.as_str()), ("Operation", operation.as_str())];
+            let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.recorder.meter().observe(AwsMetric::TableLatency, &dimensions, took);
+        }
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         HOP_BY_HOP.iter().for_each(|name| drop(response.headers_mut().remove(name)));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{Service, required};
+use crate::metrics::AwsMetric;
 use crate::sqs::error::SqsError;
 use crate::sqs::limits;
 use crate::sqs::message::{MessageInput, NewMessage, check_range};
@@ -27,6 +28,7 @@ impl Service {
         let queue = name.clone();
         let message_id =
             self.writer.run(move |store| store.send(&store.queue(&queue)?, &message, now)).await?;
+        self.count(AwsMetric::SqsSent, &name, 1);
         self.announce(&name);
         Ok(Value::Object(sent_answer(&message_id, &digests)))
     }
@@ -54,6 +56,7 @@ impl Service {
                 each_entry(checked, |message| send_entry(store, &queue, &message?, now))
             })
             .await?;
+        self.count(AwsMetric::SqsSent, &name, done(&results));
         self.announce(&name);
         Ok(batch_answer(results))
     }
@@ -64,9 +67,11 @@ impl Service {
         caller: &str,
     ) -> Result<Value, SqsError> {
         let name = self.queue_at(request.queue_url.as_ref(), caller, "sqs:DeleteMessage")?;
+        let queue = name.clone();
         self.writer
-            .run(move |store| delete(store, &store.queue(&name)?, request.reference))
+            .run(move |store| delete(store, &store.queue(&queue)?, request.reference))
             .await?;
+        self.count(AwsMetric::SqsDeleted, &name, 1);
         Ok(json!({}))
     }
 
@@ -77,13 +82,15 @@ impl Service {
     ) -> Result<Value, SqsError> {
         let name = self.queue_at(request.queue_url.as_ref(), caller, "sqs:DeleteMessage")?;
         let entries = check_entries(request.entries)?;
+        let queue = name.clone();
         let results = self
             .writer
             .run(move |store| {
-                let queue = store.queue(&name)?;
+                let queue = store.queue(&queue)?;
                 each_entry(entries, |reference| delete(store, &queue, reference))
             })
             .await?;
+        self.count(AwsMetric::SqsDeleted, &name, done(&results));
         Ok(batch_answer(results))
     }
 
@@ -167,6 +174,11 @@ fn each_entry<Entry>(
         }
     }
     Ok(results)
+}
+
+/// How many entries were done.
+fn done(results: &[EntryResult]) -> usize {
+    results.iter().filter(|(_, result)| result.is_ok()).count()
 }
 
 fn send_entry(

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Service;
+use crate::metrics::AwsMetric;
 use crate::sqs::error::SqsError;
 use crate::sqs::limits::{self, MILLIS};
 use crate::sqs::message::check_range;
@@ -30,8 +31,10 @@ impl Service {
         let messages: Vec<Value> =
             outcome.messages.iter().map(|message| received_answer(message, &request)).collect();
         if messages.is_empty() {
+            self.count(AwsMetric::SqsEmptyReceives, &name, 1);
             return Ok(json!({}));
         }
+        self.count(AwsMetric::SqsReceived, &name, messages.len());
         Ok(json!({ "Messages": messages }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Queue, Store, queue_name_in};
 use crate::sqs::attributes::QueueAttributes;
@@ -141,6 +141,19 @@ impl Store {
             Ok(QueueCounts { visible: row.get(0)?, in_flight: row.get(1)?, delayed: row.get(2)? })
         })?;
         Ok((queue, counts))
+    }
+
+    /// When the oldest message was sent that was received at most `receives_max` times.
+    pub(in crate::sqs) fn oldest(
+        &self,
+        name: &str,
+        receives_max: i64,
+    ) -> Result<Option<i64>, SqsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sent_at FROM messages WHERE queue = ?1 AND receive_count <= ?2
+             ORDER BY sent_at LIMIT 1",
+        )?;
+        Ok(statement.query_row(params![name, receives_max], |row| row.get(0)).optional()?)
     }
 
     /// Deletes every message of the queue.

@@ -1,0 +1,48 @@
+//! What the worker counts: each thing where it becomes a fact, once.
+
+use relay_core::lifecycle::{Phase, State};
+use relay_core::metrics::Metric;
+use relay_core::outcome::{DeadReason, Outcome};
+
+use crate::deliver::{Item, Worker};
+
+impl Worker {
+    /// A batch as it comes in. How long an item waited is said by its first receipt alone: later ones come
+    /// after waits that were meant, as does that of a delayed copy until it could be received.
+    pub(crate) fn count_batch(&self, items: &[Item]) {
+        let now = self.ports.ambient.now();
+        self.recorder.add(Metric::BatchSize, items.len() as u64);
+        let first = items.iter().filter(|item| item.receipts <= 1);
+        for available_at in first.filter_map(|item| item.available_at) {
+            let waited = now.as_millis().saturating_sub(available_at.as_millis());
+            self.recorder.add(Metric::QueueWaitMilliseconds, waited);
+        }
+    }
+
+    /// An attempt that was made, whether or not its result can be written down.
+    pub(crate) fn count_attempt(&self, outcome: &Outcome) {
+        self.recorder.count(Metric::of_attempt(outcome.result));
+        self.recorder.add(Metric::AttemptMilliseconds, outcome.duration_millis);
+    }
+
+    /// A state that this worker has just written.
+    pub(crate) fn count_settled(&self, state: &State) {
+        match &state.phase {
+            Phase::Delivered => {
+                let began = state.life.generation_started_at.as_millis();
+                let took = self.ports.ambient.now().as_millis().saturating_sub(began);
+                self.recorder.count(Metric::Delivered);
+                self.recorder.add(Metric::EndToEndMilliseconds, took);
+                self.recorder.add(Metric::AttemptsAtDelivery, u64::from(state.attempts));
+            }
+            Phase::Dead { reason, .. } => self.count_death(*reason),
+            Phase::Retrying { .. } => self.recorder.count(Metric::Retries),
+            Phase::Pending | Phase::Queued | Phase::Processing { .. } | Phase::Cancelled => {}
+        }
+    }
+
+    pub(crate) fn count_death(&self, reason: DeadReason) {
+        self.recorder.count(Metric::Dead);
+        self.recorder.count(Metric::of_death(reason));
+    }
+}
