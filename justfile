@@ -45,6 +45,6 @@ lint:
 build architecture="arm64":
     AWS_LC_SYS_NO_JITTER_ENTROPY=1 sam build --parameter-overrides Architecture={{ architecture }}
 
-# build and deploy; the preset is default, dev or production (samconfig.toml)
+# build and deploy; the preset is default, dev, staging or production (samconfig.toml)
 deploy preset="default": build
     sam deploy --config-env {{ preset }}
