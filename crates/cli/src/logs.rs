@@ -3,7 +3,8 @@
 //! Reads the file that the local relay keeps, while it runs or afterwards. Deployed, the same is a saved query.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::Failure;
 use crate::terminal::{compact, line, note, printable};
 
-/// The files of the log, the older one first.
+/// The files of the log, the older one first. One that is full gets the older one's name.
 const FILES: [&str; 2] = ["logs/functions.1.jsonl", "logs/functions.jsonl"];
 /// The fields by which a line belongs to a message: the filter of the saved query has the same.
 const IDS: [&str; 3] = ["message_id", "id", "correlation_id"];
@@ -70,21 +71,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The lines about this message, the oldest first.
 fn story(data_folder: &Path, id: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+    let files = files(data_folder)?;
+    if files.is_empty() {
+        let folder = data_folder.display();
+        return Err(Failure::Usage(format!(
+            "no relay on this machine has kept logs in {folder}; name its folder with --data-dir. {ON_AWS}"
+        )));
+    }
     let mut story = Vec::new();
-    let mut found_any = false;
-    for name in FILES {
-        let path = data_folder.join(name);
-        let failed = |reason| Failure::Input { what: path.display().to_string(), reason };
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(reason) if reason.kind() == ErrorKind::NotFound => continue,
-            Err(reason) => return Err(failed(reason)),
-        };
-        found_any = true;
-        for text in BufReader::new(file).lines() {
-            let text = text.map_err(failed)?;
+    let written = Value::from(id).to_string();
+    for (path, file) in files {
+        for bytes in BufReader::new(file).split(b'\n') {
+            let bytes = bytes.map_err(|reason| not_read(&path, reason))?;
+            // A line that a full disk cut may end within a character.
+            let text = String::from_utf8_lossy(&bytes);
             // Most lines are of other messages and need not be read any further.
-            if text.contains(id)
+            if text.contains(&written)
                 && let Ok(Value::Object(object)) = serde_json::from_str(&text)
                 && IDS.iter().any(|name| object.get(*name).and_then(Value::as_str) == Some(id))
             {
@@ -92,15 +94,35 @@ fn story(data_folder: &Path, id: &str) -> Result<Vec<Map<String, Value>>, Failur
             }
         }
     }
-    if !found_any {
-        let folder = data_folder.display();
-        return Err(Failure::Usage(format!(
-            "no relay on this machine has kept logs in {folder}; name its folder with --data-dir. {ON_AWS}"
-        )));
-    }
     // Lines of several functions come as they come.
     story.sort_by(|one, other| text(one, "timestamp").cmp(text(other, "timestamp")));
     Ok(story)
+}
+
+/// The files that there are, the older one first. The newer one is opened first and the older one left out if it is
+/// the same by then: so none is missed and none comes twice if one becomes full meanwhile.
+fn files(data_folder: &Path) -> Result<Vec<(PathBuf, File)>, Failure> {
+    let mut files: Vec<(PathBuf, File)> = Vec::new();
+    let mut known = Vec::new();
+    for name in FILES.iter().rev() {
+        let path = data_folder.join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(reason) if reason.kind() == ErrorKind::NotFound => continue,
+            Err(reason) => return Err(not_read(&path, reason)),
+        };
+        let metadata = file.metadata().map_err(|reason| not_read(&path, reason))?;
+        let identity = (metadata.dev(), metadata.ino());
+        if !known.contains(&identity) {
+            known.push(identity);
+            files.insert(0, (path, file));
+        }
+    }
+    Ok(files)
+}
+
+fn not_read(path: &Path, reason: io::Error) -> Failure {
+    Failure::Input { what: path.display().to_string(), reason }
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> &'a str {
@@ -159,6 +181,36 @@ mod tests {
             assert_eq!(said, ["first", "a", "b"], "{id}");
         }
         assert!(story(folder.path(), "order-2").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_id_that_json_writes_in_another_way_is_found() {
+        let id = r#"say "c-1" \ there"#;
+        let written = serde_json::json!({ "message": "a", "correlation_id": id }).to_string();
+        let folder = folder(&[], &[written]);
+        assert_eq!(story(folder.path(), id).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_within_a_character_hides_no_other() {
+        let folder = folder(&[], &[]);
+        let whole = at(1, r#""message":"a","id":"msg_1""#);
+        let mut bytes = "{\"error\":\"ä".as_bytes().to_vec();
+        bytes.pop();
+        bytes.extend_from_slice(format!("\n{whole}\n").as_bytes());
+        std::fs::write(folder.path().join(FILES[1]), bytes).unwrap();
+        assert_eq!(story(folder.path(), "msg_1").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_becomes_the_older_one_meanwhile_is_read_once() {
+        let lines = [at(1, r#""message":"a","id":"msg_1""#)];
+        let folder = folder(&[], &lines);
+        // What is found when the newer one was opened, and got the other name before that was.
+        let [older, newer] = FILES.map(|name| folder.path().join(name));
+        std::fs::remove_file(&older).unwrap();
+        std::fs::hard_link(newer, older).unwrap();
+        assert_eq!(story(folder.path(), "msg_1").unwrap().len(), 1);
     }
 
     #[test]

@@ -76,13 +76,13 @@ impl Worker {
         &self,
         envelope: &Envelope,
         number: u32,
-        span: SpanId,
+        span_id: SpanId,
         secrets: &Secrets,
         ends: Timestamp,
     ) -> Outcome {
         let started_at = self.ports.ambient.now();
         let timeout = self.attempt_timeout(envelope).min(ends.since(started_at));
-        let preparing = self.prepare(envelope, (number, span), secrets, started_at);
+        let preparing = self.prepare(envelope, (number, span_id), secrets, started_at);
         let prepared = tokio::time::timeout(timeout, preparing).await;
         let not_sent = |error| Outcome {
             result: Err(error),
@@ -105,7 +105,7 @@ impl Worker {
     async fn prepare(
         &self,
         envelope: &Envelope,
-        (number, span): (u32, SpanId),
+        (number, span_id): (u32, SpanId),
         secrets: &Secrets,
         at: Timestamp,
     ) -> Result<Request, ErrorKind> {
@@ -121,7 +121,7 @@ impl Worker {
         Ok(Request {
             target: envelope.target.clone(),
             method: envelope.method,
-            headers: attempt::headers(envelope, number, at, span, signature),
+            headers: attempt::headers(envelope, number, at, span_id, signature),
             body,
             timeout: Duration::ZERO,
         })

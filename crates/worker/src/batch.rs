@@ -8,8 +8,10 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use relay_core::time::Timestamp;
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::deliver::{Item, Worker};
+use crate::log::about_item;
 use crate::slots::Slots;
 use crate::tell::Told;
 
@@ -69,26 +71,32 @@ impl Worker {
                     Some((_, Told::HandedBack)) => {}
                     None => return answer,
                 },
-                () = &mut cut_off => return answer,
+                () = &mut cut_off => {
+                    let items_left = deliveries.len();
+                    tracing::warn!(items_left, "cut off: the invocation is about to end");
+                    return answer;
+                }
             }
         }
     }
 
-    /// Delivers one item; a panic fails it and no other (F14).
-    async fn deliver_alone<'a>(
+    /// Delivers one item; a panic fails it and no other (F14), and its line says whose it is if that was known.
+    pub(crate) async fn deliver_alone<'a>(
         &self,
         slots: &Slots,
         item: &'a Item,
         ends: Timestamp,
     ) -> (&'a Item, Told) {
-        let delivery = AssertUnwindSafe(self.deliver_within(slots, item, ends)).catch_unwind();
-        let told = match delivery.await {
-            Ok(told) => told,
-            Err(_panic) => {
-                tracing::error!(item_id = item.item_id, "delivery panicked");
-                self.hand_back_after_panic(item).await
+        let delivery = async {
+            let delivery = AssertUnwindSafe(self.deliver_within(slots, item, ends)).catch_unwind();
+            match delivery.await {
+                Ok(told) => told,
+                Err(_panic) => {
+                    tracing::error!(item_id = item.item_id, "delivery panicked");
+                    self.hand_back_after_panic(item).await
+                }
             }
         };
-        (item, told)
+        (item, delivery.instrument(about_item()).await)
     }
 }

@@ -7,14 +7,12 @@ use relay_core::outcome::{DeadReason, Outcome};
 use crate::deliver::{Item, Worker};
 
 impl Worker {
-    /// A batch as it comes in. How long an item waited is said by its first receipt alone: later ones come
-    /// after waits that were meant, as does that of a delayed copy until it could be received.
+    /// A batch as it comes in.
     pub(crate) fn count_batch(&self, items: &[Item]) {
         let now = self.ports.ambient.now();
         self.recorder.add(Metric::BatchSize, items.len() as u64);
-        let first = items.iter().filter(|item| item.receipts <= 1);
-        for available_at in first.filter_map(|item| item.available_at) {
-            let waited = now.as_millis().saturating_sub(available_at.as_millis());
+        for since in items.iter().filter_map(Item::waits_since) {
+            let waited = now.as_millis().saturating_sub(since.as_millis());
             self.recorder.add(Metric::QueueWaitMilliseconds, waited);
         }
     }

@@ -1,4 +1,5 @@
-//! The life of one queue item: pass the gate, claim the message, send it, decide, settle, tell the queue.
+//! The life of one queue item: secrets to sign with, room, the gate; then claim the message, send it, decide, settle,
+//! tell the queue.
 //!
 //! State first, queue second: an item is acknowledged only when the record says that nothing more is
 //! to come of it. Everything else hands the item back, so that any number of copies of a message may
@@ -17,16 +18,15 @@ use relay_core::lifecycle::ClaimRequest;
 use relay_core::metrics::{Metric, Recorder};
 use relay_core::outcome::{AttemptRecord, DeadReason};
 use relay_core::ports::{
-    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settlement,
-    SigningSecrets, Store, Vault,
+    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled,
+    Settlement, SigningSecrets, Store, Vault,
 };
 use relay_core::retry::{Jitter, RetryPolicy};
 use relay_core::time::Timestamp;
 use relay_core::trace::SpanId;
-use tracing::Instrument;
 
 use crate::gate::{Gate, Pass};
-use crate::log::about;
+use crate::log::{log_attempt, name_message, name_message_in};
 use crate::signer::{Secrets, Signer};
 use crate::slots::Slots;
 use crate::tell::{Next, Told};
@@ -58,6 +58,14 @@ pub struct Item {
     pub available_at: Option<Timestamp>,
     /// The generation that died, if this is a copy of a dead letter that an operator moved back.
     pub dead_letter: Option<Generation>,
+}
+
+impl Item {
+    /// From when on it waited for a worker. Its first receipt alone says so: later ones come after waits that were meant,
+    /// as does that of a delayed copy until it could be received.
+    pub(crate) fn waits_since(&self) -> Option<Timestamp> {
+        self.available_at.filter(|_| self.receipts <= 1)
+    }
 }
 
 /// The world outside.
@@ -156,10 +164,10 @@ impl Worker {
     /// Does for one item whatever is due, and tells the queue. No attempt is begun that could still
     /// run at `invocation_ends`.
     pub async fn deliver(&self, item: &Item, invocation_ends: Timestamp) -> Told {
-        self.deliver_within(&self.slots(), item, invocation_ends).await
+        self.deliver_alone(&self.slots(), item, invocation_ends).await.1
     }
 
-    /// The same, with room shared with other items.
+    /// The same with room shared with other items, in a span that is to learn whose item it is.
     pub(crate) async fn deliver_within(
         &self,
         slots: &Slots,
@@ -168,19 +176,20 @@ impl Worker {
     ) -> Told {
         let next = match Envelope::from_json(&item.text) {
             Ok(envelope) => {
-                let delivering = async {
-                    let next = self.advance(slots, &envelope, item, invocation_ends).await;
-                    self.conclude(item, next).await
-                };
-                return delivering.instrument(about(&envelope)).await;
+                name_message(&envelope);
+                self.advance(slots, &envelope, item, invocation_ends).await
             }
             Err(EnvelopeError::UnknownVersion(envelope_version)) => {
                 let item_id = item.item_id.as_str();
+                name_message_in(&item.text);
                 self.recorder.count(Metric::Unreadable);
                 tracing::warn!(item_id, envelope_version, "item of a newer version");
                 Ok(Next::After(NEWER_VERSION_WAIT))
             }
-            Err(EnvelopeError::Malformed(reason)) => self.bury_malformed(item, &reason).await,
+            Err(EnvelopeError::Malformed(reason)) => {
+                name_message_in(&item.text);
+                self.bury_malformed(item, &reason).await
+            }
         };
         self.conclude(item, next).await
     }
@@ -257,8 +266,8 @@ impl Worker {
                 Ok(Next::Told(self.attempt(envelope, destination, item, begun).await))
             }
             Claim::Exhausted => {
-                let (Envelope { id, life, .. }, reason) = (envelope, DeadReason::AttemptsExhausted);
-                let settled = self.give_up(id, life, reason).await?;
+                let reason = DeadReason::AttemptsExhausted;
+                let settled = self.give_up(&envelope.id, &envelope.life, reason).await?;
                 self.after_settling(envelope, item, settled).await
             }
             Claim::AlreadyFinal(state) => self.follow(envelope, item, &state).await,
@@ -314,15 +323,14 @@ impl Worker {
         begun: Begun,
     ) -> Told {
         let Begun { lease, permit, secrets, ends } = begun;
-        let span = SpanId::from_random(self.ports.ambient.bits());
-        let outcome = self.send(envelope, lease.attempt, span, &secrets, ends).await;
+        let span_id = SpanId::from_random(self.ports.ambient.bits());
+        let outcome = self.send(envelope, lease.attempt, span_id, &secrets, ends).await;
         self.count_attempt(&outcome);
         let now = self.ports.ambient.now();
         let deadline = self.deadline(envelope);
         let jitter = Jitter::new(self.ports.ambient.unit());
         let decision = decide(&outcome, lease.attempt, &self.rules.retry, deadline, now, jitter);
         let attempt = AttemptRecord::of(envelope.life.generation, lease.attempt, &outcome);
-        self.log_attempt(envelope, item, &attempt, &outcome, decision, span);
         let settlement = Settlement {
             id: envelope.id.clone(),
             life: envelope.life.clone(),
@@ -331,11 +339,21 @@ impl Worker {
             decision,
             now,
         };
+        let write_line = || log_attempt(envelope, item, &settlement, &outcome, span_id);
+        let is_withheld = self.withholds_line(&settlement);
+        if !is_withheld {
+            write_line();
+        }
         // Side by side: what the target did counts for the breaker even if it cannot be written down, and a
         // breaker that cannot be reached keeps neither record nor queue waiting.
         let report = self.gate.report(destination, permit, outcome.result);
         let told = async {
-            let next = match self.settle(&settlement).await {
+            let settled = self.settle(&settlement).await;
+            // A success that nobody can look up is not plain.
+            if is_withheld && !matches!(settled, Ok(Settled::Done(_))) {
+                write_line();
+            }
+            let next = match settled {
                 Ok(settled) => self.after_settling(envelope, item, settled).await,
                 Err(error) => Err(error),
             };

@@ -53,7 +53,10 @@ impl Worker {
     ) -> Result<Next, PortError> {
         match settled {
             Settled::Done(state) => self.follow(envelope, item, &state).await,
-            Settled::Lost => Ok(self.soon_after(self.ports.ambient.now().plus(self.rules.lease))),
+            Settled::Lost => {
+                tracing::warn!("not written: the lease was lost");
+                Ok(self.soon_after(self.ports.ambient.now().plus(self.rules.lease)))
+            }
         }
     }
 

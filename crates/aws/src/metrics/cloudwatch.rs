@@ -1,8 +1,8 @@
 //! Sends aggregated values to CloudWatch, by time: once a minute at most, never once an invocation. The API takes 500
 //! calls a second from a whole account, and each costs.
 //!
-//! A call that fails is made again with what came in meanwhile. If the first had reached CloudWatch without an
-//! answer, its values count twice: metrics are no ledger.
+//! A call that fails, or is given up before its answer, is made again with what came in meanwhile. If the first had
+//! reached CloudWatch without an answer, its values count twice: metrics are no ledger.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::error::unavailable;
 
 /// How long values are held back. CloudWatch keeps them by the minute.
 pub(super) const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// How long an invocation's answer waits for values to be sent, all calls of a flush together. What was not sent by
+/// then is kept.
+pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Data in one call. CloudWatch takes 1000 and 1 MB; one of ours has at most 150 values, 18 bytes each with their
 /// count, so that these stay below 1 MB even before they are compressed.
 pub(super) const DATA_MAX: usize = 300;
@@ -36,8 +39,8 @@ pub(super) trait Publisher: Send + Sync {
 pub(super) struct Flusher {
     publisher: Box<dyn Publisher>,
     held: Mutex<Aggregate>,
-    /// When values were sent last. Locked while they are: an invocation does not end, and the process is not
-    /// frozen, in the middle of a call.
+    /// When values were sent last, or not in time. Locked while they are: an invocation does not end, and the
+    /// process is not frozen, in the middle of a call.
     flushed: tokio::sync::Mutex<Instant>,
 }
 
@@ -52,11 +55,16 @@ impl Flusher {
         complain_of_lost(self.held().add(samples, now));
     }
 
-    /// Sends what is held if that is due.
+    /// Sends what is held if that is due, within [`FLUSH_TIMEOUT`].
     pub(super) async fn flush_if_due(&self) {
-        let mut flushed = self.flushed.lock().await;
-        if flushed.elapsed() >= FLUSH_EVERY {
-            self.send(&mut flushed).await;
+        let flushing = async {
+            let mut flushed = self.flushed.lock().await;
+            if flushed.elapsed() >= FLUSH_EVERY {
+                self.send(&mut flushed).await;
+            }
+        };
+        if tokio::time::timeout(FLUSH_TIMEOUT, flushing).await.is_err() {
+            tracing::warn!("metrics were not sent in time; they are kept");
         }
     }
 
@@ -75,24 +83,37 @@ impl Flusher {
         }
     }
 
-    /// Failing is said once a try, and so once a minute at most.
+    /// Failing is said once a try, and so once a minute at most. May be given up at any time.
     async fn send(&self, flushed: &mut Instant) {
-        let data = self.held().take();
-        let mut rest = data.as_slice();
-        while !rest.is_empty() {
-            let (part, others) = rest.split_at(rest.len().min(DATA_MAX));
+        // Before the first call: one that is given up is a try too.
+        *flushed = Instant::now();
+        let mut unsent = Unsent { flusher: self, data: self.held().take(), sent: 0 };
+        for part in unsent.data.chunks(DATA_MAX) {
             if let Err(error) = self.publisher.publish(part).await {
                 tracing::warn!(%error, "metrics were not sent; they are kept");
-                complain_of_lost(self.held().put_back(rest));
                 break;
             }
-            rest = others;
+            unsent.sent += part.len();
         }
-        *flushed = Instant::now();
     }
 
     fn held(&self) -> MutexGuard<'_, Aggregate> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Data on its way. What was not sent is held again, however sending ends.
+struct Unsent<'a> {
+    flusher: &'a Flusher,
+    data: Vec<Datum>,
+    /// How many, from the first, have been sent.
+    sent: usize,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        let rest = self.data.get(self.sent..).unwrap_or_default();
+        complain_of_lost(self.flusher.held().put_back(rest));
     }
 }
 

@@ -12,7 +12,7 @@ use relay_core::ports::PortError;
 use serde_json::Value;
 
 use super::aggregate::Datum;
-use super::cloudwatch::{DATA_MAX, FLUSH_EVERY, Publisher};
+use super::cloudwatch::{DATA_MAX, FLUSH_EVERY, FLUSH_TIMEOUT, Publisher};
 use super::*;
 
 /// Output that notes each single write.
@@ -87,17 +87,22 @@ async fn switched_off_nothing_leaves_and_nothing_piles_up() {
     assert_eq!(emitter.serving(async { 7 }).await, Some(7));
 }
 
-/// Adds up what it is given; refuses while told to.
+/// Adds up what it is given; refuses, or takes its time, while told to.
 #[derive(Clone, Default)]
 struct Account {
     sums: Arc<Mutex<BTreeMap<Metric, u64>>>,
     calls: Arc<AtomicUsize>,
     refuses: Arc<AtomicBool>,
+    takes: Arc<Mutex<Duration>>,
 }
 
 impl Account {
     fn sum(&self, metric: Metric) -> u64 {
         self.sums.lock().unwrap().get(&metric).copied().unwrap_or_default()
+    }
+
+    fn take_for_each_call(&self, time: Duration) {
+        *self.takes.lock().unwrap() = time;
     }
 
     fn calls(&self) -> usize {
@@ -113,6 +118,8 @@ impl Publisher for Account {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(crate::error::failed("put metrics", "on purpose"));
         }
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         let mut sums = self.sums.lock().unwrap();
         for datum in data {
             let sum: u64 = datum.values.iter().map(|(value, times)| value * times).sum();
@@ -205,4 +212,40 @@ async fn much_goes_out_in_several_calls_and_a_failed_one_loses_nothing() {
     account.refuses.store(false, Ordering::Relaxed);
     flusher.flush().await;
     assert_eq!((account.calls(), account.sum(Metric::Delivered)), (3, recorded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f30_what_was_on_its_way_when_serving_ended_is_sent_at_the_end() {
+    let (emitter, recorder, account) = through_the_api();
+    account.take_for_each_call(FLUSH_EVERY);
+    let serving = async {
+        emitter.invocation(async { recorder.count(Metric::Delivered) }).await;
+        // By then the clock's call is under way, and without an answer.
+        tokio::time::sleep(FLUSH_EVERY + FLUSH_TIMEOUT / 2).await;
+        assert_eq!((account.calls(), account.sum(Metric::Delivered)), (1, 0));
+        account.take_for_each_call(Duration::ZERO);
+    };
+    assert_eq!(emitter.serving(serving).await, Some(()));
+    assert_eq!((account.calls(), account.sum(Metric::Delivered)), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_all_the_calls_of_a_flush_no_longer_than_for_one() {
+    let (emitter, recorder, account) = through_the_api();
+    let Way::Api(flusher) = &emitter.way else { panic!("this is the API's way") };
+    for minute in 0..2 * u64::try_from(DATA_MAX).unwrap() {
+        recorder.count(Metric::Delivered);
+        flusher.add(&recorder.take(), relay_core::time::Timestamp::from_millis(minute * 60_000));
+    }
+    tokio::time::advance(FLUSH_EVERY).await;
+    // The first call is answered, the second is not in time.
+    account.take_for_each_call(FLUSH_TIMEOUT * 3 / 4);
+    let begun = tokio::time::Instant::now();
+    emitter.invocation(async {}).await;
+    assert_eq!((begun.elapsed(), account.calls()), (FLUSH_TIMEOUT, 2));
+    emitter.invocation(async {}).await;
+    assert_eq!((begun.elapsed(), account.calls()), (FLUSH_TIMEOUT, 2), "the next try has its time");
+    account.take_for_each_call(Duration::ZERO);
+    flusher.flush().await;
+    assert_eq!(account.sum(Metric::Delivered), 2 * DATA_MAX as u64, "each counts once");
 }

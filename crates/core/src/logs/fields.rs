@@ -168,7 +168,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "queue_wait_ms",
         Kind::Milliseconds,
-        ATTEMPT,
+        "`attempt` at an item's first receipt",
         "From when this queue item could be received to the beginning of the attempt.",
     ),
     field(
@@ -180,6 +180,12 @@ pub const FIELDS: &[Field] = &[
     field("until", Kind::Time, "deferrals and circuit breakers", "When it goes on."),
     field("reason", Kind::Text, "dead messages, deferrals, malformed items", "Why."),
     field("item_id", Kind::Text, "lines about queue items", "SQS's id of the item."),
+    field(
+        "items_left",
+        Kind::Number,
+        "invocations that are cut off",
+        "Queue items that were still under way; they come back.",
+    ),
     field(
         "envelope_version",
         Kind::Number,

@@ -4,8 +4,10 @@
 //! `relay logs` does.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,8 +33,23 @@ pub struct LogFile {
 struct Open {
     file: File,
     bytes: u64,
-    /// Whether it was said that a line could not be written.
+    /// Whether the file ends within a line, of which there is no more to come.
+    is_cut: bool,
+    /// Whether it was said that a line could not be written, since one was last.
     told: bool,
+}
+
+impl Open {
+    /// Looks how much there is.
+    fn measure(&mut self) -> io::Result<()> {
+        self.bytes = self.file.metadata()?.len();
+        let mut last = *b"\n";
+        if let Some(at) = self.bytes.checked_sub(1) {
+            self.file.read_exact_at(&mut last, at)?;
+        }
+        self.is_cut = last != *b"\n";
+        Ok(())
+    }
 }
 
 impl LogFile {
@@ -50,14 +67,20 @@ impl LogFile {
         Ok(Self { folder: folder.to_owned(), bytes_max, open })
     }
 
-    /// Adds a line. A disk that takes none is no reason to stop a function; it is said once.
+    /// Adds a line. A disk that takes none is no reason to stop a function; it is said once, until it takes one again.
     pub(super) fn add(&self, line: &str) {
         let mut open = self.lock();
-        if let Err(error) = self.write(&mut open, line)
-            && !open.told
-        {
-            open.told = true;
-            tracing::warn!(%error, folder = %self.folder.display(), "log lines are not kept");
+        match self.write(&mut open, line) {
+            Ok(()) => open.told = false,
+            Err(error) => {
+                // A part of the line may be there. Who cannot look takes it that one is.
+                if open.measure().is_err() {
+                    open.is_cut = true;
+                }
+                if !std::mem::replace(&mut open.told, true) {
+                    tracing::warn!(%error, folder = %self.folder.display(), "log lines are not kept");
+                }
+            }
         }
     }
 
@@ -65,13 +88,19 @@ impl LogFile {
         let bytes = line.len() as u64 + 1;
         if open.bytes > 0 && open.bytes + bytes > self.bytes_max {
             let full = self.folder.join(NAME);
-            std::fs::rename(&full, self.folder.join(OLDER_NAME))?;
+            match std::fs::rename(&full, self.folder.join(OLDER_NAME)) {
+                // It got its other name before, and the new one could not be made then.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                renamed => renamed?,
+            }
             let told = open.told;
             *open = Open { told, ..self::open(&full)? };
         }
+        let end = if open.is_cut { "\n" } else { "" };
         // In one piece, so that whoever reads meanwhile meets whole lines.
-        open.file.write_all(format!("{line}\n").as_bytes())?;
-        open.bytes += bytes;
+        open.file.write_all(format!("{end}{line}\n").as_bytes())?;
+        open.bytes += bytes + end.len() as u64;
+        open.is_cut = false;
         Ok(())
     }
 
@@ -81,11 +110,13 @@ impl LogFile {
 }
 
 fn open(path: &Path) -> io::Result<Open> {
-    let file = OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).append(true).create(true).mode(OWNER_ONLY).open(path)?;
     // The mode above counts for new files only.
     file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
-    let bytes = file.metadata()?.len();
-    Ok(Open { file, bytes, told: false })
+    let mut open = Open { file, bytes: 0, is_cut: false, told: false };
+    open.measure()?;
+    Ok(open)
 }
 
 #[cfg(test)]
@@ -110,6 +141,42 @@ mod tests {
         log.add("longer than all of it");
         assert_eq!(text(OLDER_NAME), "3333\n4444\n");
         assert_eq!(text(NAME), "longer than all of it\n");
+    }
+
+    #[test]
+    fn a_rotation_that_ended_half_way_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let log = LogFile::bounded(folder.path(), 10).unwrap();
+        log.add("1111");
+        log.add("2222");
+        std::fs::rename(folder.path().join(NAME), folder.path().join(OLDER_NAME)).unwrap();
+        log.add("3333");
+        assert_eq!((text(OLDER_NAME).as_str(), text(NAME).as_str()), ("1111\n2222\n", "3333\n"));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_does_not_take_the_next_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        let log = LogFile::open(folder.path()).unwrap();
+        log.add("1111");
+        // A disk that is full in the middle of a line: a part of it is there, and the write fails.
+        std::fs::write(&path, "1111\n22").unwrap();
+        log.lock().file = File::open(&path).unwrap();
+        log.add("2222");
+        assert!(log.lock().told);
+        log.lock().file = OpenOptions::new().read(true).append(true).open(&path).unwrap();
+        log.add("3333");
+        assert!(!log.lock().told, "the next failure is said again");
+        log.add("4444");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1111\n22\n3333\n4444\n");
+        assert_eq!(log.lock().bytes, 18);
+        // One that an earlier run left behind.
+        std::fs::write(&path, "55").unwrap();
+        let log = LogFile::open(folder.path()).unwrap();
+        log.add("6666");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "55\n6666\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Passes on what a function prints, line by line, with the function's name, and keeps its log lines.
 //!
-//! Functions always print JSON. On a terminal a line of it becomes readable text; elsewhere it stays what it is.
+//! Functions always print JSON. On a terminal a line of it becomes readable text, without anything that a terminal
+//! would act on; elsewhere it stays what it is.
 
 use relay_core::ports::Ambient as _;
 use serde_json::{Map, Value as Json, json};
@@ -145,7 +146,7 @@ impl<'a> Line<'a> {
             OutputStyle::Terminal if self.is_own => Some(readable(label, &self.object)),
             OutputStyle::Terminal => {
                 let said = self.object.get("message").and_then(Json::as_str).unwrap_or_default();
-                Some(format!("{label:>7} | {said}"))
+                Some(printable(&format!("{label:>7} | {said}")))
             }
         }
     }
@@ -163,7 +164,25 @@ fn readable(label: &str, object: &Map<String, Json>) -> String {
             other => line.push_str(&format!(" {key}={other}")),
         }
     }
-    line
+    printable(&line)
+}
+
+/// The text with everything escaped that a terminal would act on: a client or a target chose some of it.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_acted_on(character) {
+            true => printable.extend(character.escape_default()),
+            false => printable.push(character),
+        }
+    }
+    printable
+}
+
+/// Control characters, and those that turn the direction of the text around them.
+fn is_acted_on(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -191,6 +210,14 @@ mod tests {
         check(OutputStyle::Terminal, "plain", Some(" worker | plain"));
         check(OutputStyle::Terminal, r#"{"_aws":{},"delivered":1}"#, None);
         check(OutputStyle::Terminal, "", None);
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_that_it_would_act_on() {
+        let line = r#"{"timestamp":"T","level":"WARN","message":"a\u001b[2J","error":"b\r\nc\u202e","f":1}"#;
+        let expected = r" worker |  WARN  a\u{1b}[2J error=b\r\nc\u{202e} f=1";
+        check(OutputStyle::Terminal, line, Some(expected));
+        check(OutputStyle::Terminal, "last\u{1b}[2J ä", Some(r" worker | last\u{1b}[2J ä"));
     }
 
     #[test]

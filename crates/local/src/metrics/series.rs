@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 pub const MINUTES_MAX: usize = 180;
 /// Series kept at most, for a function that makes up names; the relay has about a hundred.
 const SERIES_MAX: usize = 1000;
-/// Distinct values of one series in one minute. A further one is counted as the nearest below it.
+/// Distinct values of one series in one minute. A further one is counted as the nearest below it, or as the
+/// smallest if there is none below.
 const VALUES_MAX: usize = 10_000;
 const MINUTE_SECONDS: u64 = 60;
 
@@ -58,7 +59,10 @@ impl Series {
         let values = self.minutes.entry(minute).or_default();
         let near = match values.len() < VALUES_MAX {
             true => value,
-            false => values.range(..=value).next_back().map_or(value, |(near, _)| *near),
+            false => {
+                let below = values.range(..=value).next_back();
+                below.or_else(|| values.first_key_value()).map_or(value, |(near, _)| *near)
+            }
         };
         *values.entry(near).or_default() += 1;
         while self.minutes.len() > MINUTES_MAX {
@@ -177,6 +181,17 @@ mod tests {
         let counted: u64 = series[0].minutes[&60].values().sum();
         assert_eq!(counted, many.len() as u64 + 1, "each is counted, if not exactly as it was");
         assert_eq!(series[0].count, many.len() as u64 + MINUTES_MAX as u64 + 1);
+    }
+
+    #[test]
+    fn values_below_all_that_are_kept_do_not_pile_up_either() {
+        let mut all = AllSeries::default();
+        let identity = Identity::new("A", "B", &[]);
+        let many: Vec<u64> = (0..=VALUES_MAX as u64 + 1).rev().collect();
+        all.add(&identity, "Count", 60, &many);
+        let values: Vec<&Values> = all.iter().map(|(_, series)| &series.minutes[&60]).collect();
+        assert_eq!(values[0].len(), VALUES_MAX);
+        assert_eq!(values[0].first_key_value(), Some((&2, &3)), "counted with the smallest");
     }
 
     #[test]

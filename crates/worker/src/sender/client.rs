@@ -135,7 +135,8 @@ impl HttpSender {
         match response.remote_addr() {
             Some(peer) if self.policy.judge(&host, peer).is_ok() => Ok(response),
             peer => {
-                tracing::error!(?peer, "connected to an address that is refused");
+                let peer = peer.map(tracing::field::display);
+                tracing::error!(peer, "connected to an address that is refused");
                 Err(ErrorKind::AddressRefused)
             }
         }

@@ -12,6 +12,7 @@ mod breaker;
 mod copies;
 mod counts;
 mod endings;
+mod log;
 mod ramp;
 mod signing;
 mod slots;

@@ -1,9 +1,8 @@
 //! What becomes of messages while it is not known how to sign them: they wait, are never sent unsigned, and hold nobody else
 //! back.
 
-use std::io;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +17,7 @@ use relay_core::time::Timestamp;
 use relay_testkit::sample;
 use relay_worker::{Ports, Rules, Told, Worker};
 
+use crate::log::Lines;
 use crate::signing::{REMEMBERED, deliver, reads, signed_by, signed_world};
 use crate::world::{World, rules};
 
@@ -183,31 +183,9 @@ async fn one_sender_that_cannot_be_signed_for_holds_no_other_back() {
     assert_eq!(reads(&world), 2, "one for each sender, trouble or not");
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn what_is_logged_of_a_wait_names_the_sender_and_no_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::kept();
     let (world, record) = signed_world(rules()).await;
     let secrets = world.signing.of(&record).await;
     deliver(&world, "goes", &secrets).await;
@@ -215,9 +193,9 @@ async fn what_is_logged_of_a_wait_names_the_sender_and_no_secret() {
     world.clock.advance(REMEMBERED);
     world.accept(&sample::message("waits", 1)).await;
     world.invoke().await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let warns = |line: &&str| line.contains("WARN") && line.contains("sender_id=test");
-    assert!(text.lines().filter(warns).any(|line| line.contains("how to sign")), "{text}");
+    let text = lines.text();
+    let warnings = lines.saying("deferred: how to sign is not known");
+    assert!(warnings.len() == 1 && warnings[0]["sender_id"] == "test", "{text}");
     let revealed = secrets[0].reveal();
     let nonce = &record.versions[0].nonce;
     for secret in [&revealed, revealed.trim_start_matches("whsec_"), "in-memory-master", nonce] {
