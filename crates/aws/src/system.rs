@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use relay_core::ports::Ambient;
-use relay_core::time::Timestamp;
+use relay_core::time::{Timestamp, whole_millis};
 
 /// The host's clock and random source.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,7 +13,7 @@ impl Ambient for SystemAmbient {
     fn now(&self) -> Timestamp {
         // A clock before 1970 is broken; the epoch makes everything due, which hurts least.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Timestamp::from_millis(whole_millis(since))
     }
 
     fn unit(&self) -> f64 {

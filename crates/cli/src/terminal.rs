@@ -3,27 +3,12 @@
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;
 
+use relay_core::printable::is_acted_on;
+pub(crate) use relay_core::printable::printable;
 use serde_json::Value;
 
 /// Why standard output could not be written, if it could not.
 static NOT_WRITTEN: OnceLock<String> = OnceLock::new();
-
-/// The text without what a terminal would act on: a target or a client chose it.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped = is_acted_on(character).then(|| character.escape_default());
-            let plain = escaped.is_none().then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
-}
-
-/// Control characters, and those that turn the direction of the text around them.
-fn is_acted_on(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// Prints a line of the result. A reader that has gone away (`| head`) is no error, a full disk is one; neither
 /// is a reason to stop the work.

@@ -21,6 +21,7 @@ pub mod message;
 pub mod metrics;
 pub mod outcome;
 pub mod ports;
+pub mod printable;
 pub mod reconcile;
 pub mod retry;
 pub mod settings;

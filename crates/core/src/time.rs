@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
+/// The whole milliseconds of a duration; as many as can be said, if it has more.
+pub fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Timestamp {
     /// The point `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
@@ -29,18 +34,23 @@ impl Timestamp {
     /// This point and `wait` more; stops at the end of time instead of wrapping.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(whole_millis(wait)))
     }
 
     /// This point and `wait` less; stops at the epoch.
     #[must_use]
     pub fn minus(self, wait: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_sub(whole_millis(wait)))
     }
 
     /// How long it is from `earlier` until this point; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.millis_since(earlier))
+    }
+
+    /// The same in milliseconds.
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Whether less than `span` has passed from this point until `now`. A point in the future is from a clock that has

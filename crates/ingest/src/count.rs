@@ -1,6 +1,7 @@
 //! What ingest counts: one request at a time, from the facts that its log line tells.
 
 use relay_core::metrics::{Metric, Recorder};
+use relay_core::time::whole_millis;
 
 use crate::codes::Code;
 use crate::observe::{Facts, Line};
@@ -15,8 +16,7 @@ pub(crate) fn count(recorder: &Recorder, line: &Line<'_>) {
     let Facts { duplicate: Some(duplicate), payload_bytes, offloaded, .. } = line.facts else {
         return;
     };
-    let millis = u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX);
-    recorder.add(Metric::AcceptMilliseconds, millis);
+    recorder.add(Metric::AcceptMilliseconds, whole_millis(line.duration));
     if duplicate {
         recorder.count(Metric::Duplicates);
         return;

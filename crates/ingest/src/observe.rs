@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue, header};
 use relay_core::identity::{CorrelationId, RelayId};
 use relay_core::logs;
 use relay_core::message::Message;
+use relay_core::time::whole_millis;
 use relay_core::trace::{self, Given, Trace};
 use tracing::{Instrument, error_span};
 
@@ -234,7 +235,7 @@ fn log(line: &Line<'_>) {
                 destination = line.facts.destination.as_deref(),
                 payload_bytes = line.facts.payload_bytes,
                 duplicate = line.facts.duplicate,
-                duration_ms = u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
+                duration_ms = whole_millis(line.duration),
                 cold_start = line.cold_start,
                 "request"
             )

@@ -89,7 +89,7 @@ impl Worker {
             retry_after: None,
             answer: String::new(),
             started_at,
-            duration_millis: millis(self.ports.ambient.now().since(started_at)),
+            duration_millis: self.ports.ambient.now().millis_since(started_at),
         };
         match prepared {
             Err(_elapsed) => not_sent(ErrorKind::BodyUnavailable),
@@ -163,8 +163,4 @@ fn kind(error: OpenError) -> ErrorKind {
             ErrorKind::BodyUnavailable
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,8 +12,7 @@ impl Worker {
         let now = self.ports.ambient.now();
         self.recorder.add(Metric::BatchSize, items.len() as u64);
         for since in items.iter().filter_map(Item::waits_since) {
-            let waited = now.as_millis().saturating_sub(since.as_millis());
-            self.recorder.add(Metric::QueueWaitMilliseconds, waited);
+            self.recorder.add(Metric::QueueWaitMilliseconds, now.millis_since(since));
         }
     }
 
@@ -27,8 +26,7 @@ impl Worker {
     pub(crate) fn count_settled(&self, state: &State) {
         match &state.phase {
             Phase::Delivered => {
-                let began = state.life.generation_started_at.as_millis();
-                let took = self.ports.ambient.now().as_millis().saturating_sub(began);
+                let took = self.ports.ambient.now().millis_since(state.life.generation_started_at);
                 self.recorder.count(Metric::Delivered);
                 self.recorder.add(Metric::EndToEndMilliseconds, took);
                 self.recorder.add(Metric::AttemptsAtDelivery, u64::from(state.attempts));

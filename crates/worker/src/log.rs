@@ -3,6 +3,8 @@
 //!
 //! Bodies, headers and answers of targets are never logged.
 
+use std::time::Duration;
+
 use relay_core::body::Body;
 use relay_core::decide::Decision;
 use relay_core::envelope::Envelope;
@@ -80,9 +82,8 @@ pub(crate) fn log_attempt(
     let (attempt, decision) = (&settlement.attempt, settlement.decision);
     let class = classify(outcome.result);
     let millis = outcome.duration_millis;
-    let ended_at = outcome.started_at.as_millis().saturating_add(millis);
-    let began_at = settlement.life.generation_started_at.as_millis();
-    let waited = |since: u64| outcome.started_at.as_millis().saturating_sub(since);
+    let ended_at = outcome.started_at.plus(Duration::from_millis(millis));
+    let waited = |since| outcome.started_at.millis_since(since);
     let next_attempt_at = match decision {
         Decision::Retry { not_before } => Some(display(not_before)),
         Decision::Delivered | Decision::GiveUp(_) => None,
@@ -103,8 +104,8 @@ pub(crate) fn log_attempt(
                 decision = decision.as_str(),
                 next_attempt_at,
                 duration_ms = millis,
-                since_accepted_ms = ended_at.saturating_sub(began_at),
-                queue_wait_ms = item.waits_since().map(|since| waited(since.as_millis())),
+                since_accepted_ms = ended_at.millis_since(settlement.life.generation_started_at),
+                queue_wait_ms = item.waits_since().map(waited),
                 receipts = item.receipts,
                 payload_bytes,
                 %span_id,

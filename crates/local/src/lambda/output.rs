@@ -4,6 +4,7 @@
 //! would act on; elsewhere it stays what it is.
 
 use relay_core::ports::Ambient as _;
+use relay_core::printable::printable;
 use serde_json::{Map, Value as Json, json};
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -165,24 +166,6 @@ fn readable(label: &str, object: &Map<String, Json>) -> String {
         }
     }
     printable(&line)
-}
-
-/// The text with everything escaped that a terminal would act on: a client or a target chose some of it.
-fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        match is_acted_on(character) {
-            true => printable.extend(character.escape_default()),
-            false => printable.push(character),
-        }
-    }
-    printable
-}
-
-/// Control characters, and those that turn the direction of the text around them.
-fn is_acted_on(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use relay_core::destination::{DestinationPolicy, Method};
 use relay_core::outcome::{ANSWER_KEPT_BYTES, ErrorKind, Outcome};
 use relay_core::ports::{ByteStream, PortError, Request, RequestBody, Sender};
-use relay_core::time::Timestamp;
+use relay_core::time::{Timestamp, whole_millis};
 use reqwest::{Body, Client, Response, redirect};
 
 use super::failure::kind_of;
@@ -166,7 +166,7 @@ impl Sender for HttpSender {
                 (Ok(response.status().as_u16()), retry_after, answer)
             }
         };
-        let duration_millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_millis = whole_millis(begun.elapsed());
         Outcome { result, retry_after, answer, started_at, duration_millis }
     }
 }
