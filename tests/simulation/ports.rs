@@ -107,6 +107,19 @@ impl Store for Watched<MemoryStore> {
         Ok(answer)
     }
 
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        let answer = self.port.cancel(id, life, now).await?;
+        let lost = if answer == Settled::Lost { ": lost" } else { "" };
+        self.note(id, &format!("cancel{lost}"));
+        self.look(id).await?;
+        Ok(answer)
+    }
+
     async fn mark_buried(
         &self,
         id: &RelayId,

@@ -92,6 +92,8 @@ pub enum Body {
     Inline(Bytes),
     /// The bytes are in the payload store.
     Stored(Pointer),
+    /// Only the queue has the bytes. Should the message die, they are put into the payload store, for a redrive.
+    Unretained(Pointer),
 }
 
 impl Body {
@@ -99,7 +101,7 @@ impl Body {
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
-            Self::Stored(pointer) => pointer.bytes,
+            Self::Stored(pointer) | Self::Unretained(pointer) => pointer.bytes,
         }
     }
 
@@ -107,7 +109,7 @@ impl Body {
     pub fn sha256(&self) -> Sha256 {
         match self {
             Self::Inline(bytes) => Sha256::of(bytes),
-            Self::Stored(pointer) => pointer.sha256,
+            Self::Stored(pointer) | Self::Unretained(pointer) => pointer.sha256,
         }
     }
 }
@@ -118,6 +120,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Inline(bytes) => write!(formatter, "Inline({} bytes)", bytes.len()),
             Self::Stored(pointer) => write!(formatter, "Stored({pointer:?})"),
+            Self::Unretained(pointer) => write!(formatter, "Unretained({pointer:?})"),
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Envelope {
     pub trace: Option<Trace>,
     /// The body, or where it is kept.
     pub body: Body,
+    /// Whether the body is kept anywhere but here. If it is not, it has to be when the message dies.
+    pub retained: bool,
 }
 
 /// Why a queue item is not an envelope.
@@ -79,6 +81,18 @@ struct Wire {
     trace: WireTrace,
     #[serde(flatten)]
     body: WireBody,
+    #[serde(rename = "bodyRetained", default = "yes", skip_serializing_if = "is_yes")]
+    retained: bool,
+}
+
+/// An envelope that does not say otherwise carries a body that is kept elsewhere as well.
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_yes(retained: &bool) -> bool {
+    *retained
 }
 
 /// A trace in the form of its headers. No trouble with it is trouble with the message.
@@ -160,6 +174,10 @@ pub const fn queue_takes(character: char) -> bool {
 impl Envelope {
     /// The envelope of `message` in the given life, carrying `body`.
     pub fn of(message: &Message, life: Life, body: Body) -> Self {
+        let retained = match (&message.body, &body) {
+            (Body::Unretained(_), Body::Inline(_)) => false,
+            (Body::Inline(_) | Body::Stored(_) | Body::Unretained(_), _) => true,
+        };
         Self {
             id: message.id.clone(),
             sender_id: message.sender_id.clone(),
@@ -171,6 +189,7 @@ impl Envelope {
             correlation_id: message.correlation_id.clone(),
             trace: None,
             body,
+            retained,
         }
     }
 
@@ -188,7 +207,7 @@ impl Envelope {
     /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
     pub fn to_json(&self) -> String {
         let body = match &self.body {
-            Body::Stored(pointer) => WireBody::Stored(pointer.clone()),
+            Body::Stored(pointer) | Body::Unretained(pointer) => WireBody::Stored(pointer.clone()),
             Body::Inline(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) if text.chars().all(queue_takes) => WireBody::Text(text.to_owned()),
                 Ok(_) | Err(_) => WireBody::Base64(BASE64.encode(bytes)),
@@ -206,6 +225,7 @@ impl Envelope {
             correlation_id: self.correlation_id.clone(),
             trace: self.trace.as_ref().map(WireTrace::of).unwrap_or_default(),
             body,
+            retained: self.retained,
         };
         // Every field is text, a number or a map with text keys: this cannot fail.
         serde_json::to_string(&wire).unwrap_or_default()
@@ -243,6 +263,7 @@ impl Envelope {
             correlation_id: wire.correlation_id,
             trace: wire.trace.read(),
             body,
+            retained: wire.retained,
         })
     }
 

@@ -89,6 +89,9 @@ pub struct Lease {
     pub attempt: u32,
     /// The outcomes kept so far.
     pub outcomes: Vec<AttemptRecord>,
+    /// Whether the record shows the hold. In lean status tracking a first attempt is made without one: it keeps nobody
+    /// off, and is known to the record only by its settlement.
+    pub claimed: bool,
 }
 
 /// The answer to a claim.
@@ -133,7 +136,7 @@ pub struct Settlement {
     pub now: Timestamp,
 }
 
-/// The answer to a settlement, and to giving up.
+/// The answer to a settlement, to giving up and to cancelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// It is written; this is the state now.
@@ -184,6 +187,20 @@ pub trait Store: Send + Sync {
     /// as absent, removed or not.
     async fn record(&self, message: &Message, now: Timestamp) -> Result<Recorded, PortError>;
 
+    /// The same for several messages, whose ids all differ: what each came to, in their order. The failure of one says
+    /// nothing about the others.
+    async fn record_all(
+        &self,
+        messages: &[Message],
+        now: Timestamp,
+    ) -> Vec<Result<Recorded, PortError>> {
+        let mut recorded = Vec::with_capacity(messages.len());
+        for message in messages {
+            recorded.push(self.record(message, now).await);
+        }
+        recorded
+    }
+
     /// The message and its state, unless it does not exist or has expired.
     async fn find(&self, id: &RelayId, now: Timestamp) -> Result<Option<Found>, PortError>;
 
@@ -192,12 +209,37 @@ pub trait Store: Send + Sync {
     async fn mark_queued(&self, id: &RelayId, life: &Life, now: Timestamp)
     -> Result<(), PortError>;
 
+    /// The same for several messages, whose ids all differ: what each came to, in their order.
+    async fn mark_queued_all(
+        &self,
+        queued: &[(RelayId, Life)],
+        now: Timestamp,
+    ) -> Vec<Result<(), PortError>> {
+        let mut marked = Vec::with_capacity(queued.len());
+        for (id, life) in queued {
+            marked.push(self.mark_queued(id, life, now).await);
+        }
+        marked
+    }
+
     /// Takes the message for one attempt, by one conditional write.
     async fn claim(&self, id: &RelayId, claim: &ClaimRequest) -> Result<Claim, PortError>;
 
     /// Writes what an attempt came to, if the caller still holds the message. A delivery is written
-    /// even by a worker that lost its hold, as long as nothing final was.
+    /// even by a worker that lost its hold, as long as nothing final was. A settlement of an attempt that was not claimed
+    /// is written if the claim would have been the caller's, and the first: where no state counts for the life, or one
+    /// without attempts.
     async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError>;
+
+    /// The same for several messages, whose ids all differ: what each came to, in their order. Those that were not
+    /// claimed are written together where the store can.
+    async fn settle_all(&self, settlements: &[Settlement]) -> Vec<Result<Settled, PortError>> {
+        let mut settled = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            settled.push(self.settle(settlement).await);
+        }
+        settled
+    }
 
     /// Ends a message that nobody holds and whose life is the given one as DEAD. For
     /// [`DeadReason::ReceiveCountExceeded`] its next attempt must be due as well (F21).
@@ -208,6 +250,11 @@ pub trait Store: Send + Sync {
         reason: DeadReason,
         now: Timestamp,
     ) -> Result<Settled, PortError>;
+
+    /// Ends a message that nobody holds and whose life is the given one as CANCELLED. Repeating it answers the same; where
+    /// it is not possible, [`Settled::Lost`].
+    async fn cancel(&self, id: &RelayId, life: &Life, now: Timestamp)
+    -> Result<Settled, PortError>;
 
     /// Notes that the dead-letter queue has its copy of this life. Repeating it changes nothing, and
     /// neither does a record that has moved on.
@@ -249,6 +296,16 @@ pub trait Queue: Send + Sync {
     /// Puts an envelope into the queue, visible after `delay` (at most 15 minutes). After an error it
     /// may be there all the same.
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError>;
+
+    /// Puts several envelopes into the queue, visible at once: what each came to, in their order. After an error an
+    /// envelope may be there all the same.
+    async fn send_all(&self, envelopes: &[Envelope]) -> Vec<Result<(), PortError>> {
+        let mut sent = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            sent.push(self.send(envelope, Duration::ZERO).await);
+        }
+        sent
+    }
 
     /// Hides a received item for `wait` from now on (at most 12 hours from its receipt).
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError>;

@@ -175,7 +175,8 @@ impl Accept {
             (Body::Stored(pointer), Content::Given { bytes, .. }) => {
                 self.ports.payloads.put(pointer, bytes.clone()).await
             }
-            (Body::Stored(_), Content::Uploaded(_)) | (Body::Inline(_), _) => Ok(()),
+            (Body::Stored(_), Content::Uploaded(_))
+            | (Body::Inline(_) | Body::Unretained(_), _) => Ok(()),
         }
     }
 
@@ -205,7 +206,7 @@ impl Accept {
     ) -> Result<bool, PortError> {
         let content = &asked.submission.content;
         let pointer = match &message.body {
-            Body::Stored(pointer) => pointer.clone(),
+            Body::Stored(pointer) | Body::Unretained(pointer) => pointer.clone(),
             Body::Inline(_) => self.pointer(&message.id, content),
         };
         let envelope = self.envelope(message, life, asked, &pointer);

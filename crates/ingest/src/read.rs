@@ -58,7 +58,7 @@ pub async fn read(
     let body = match &found.message.body {
         _ if !with_body => ShownBody::NotAsked,
         Body::Inline(bytes) => ShownBody::Whole(bytes.clone()),
-        Body::Stored(pointer) => stored(ports, pointer, now).await?,
+        Body::Stored(pointer) | Body::Unretained(pointer) => stored(ports, pointer, now).await?,
     };
     Ok((found, body))
 }

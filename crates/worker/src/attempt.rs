@@ -34,7 +34,7 @@ impl Worker {
     pub(crate) fn attempt_timeout(&self, envelope: &Envelope) -> Duration {
         let bytes_read = match &envelope.body {
             Body::Inline(_) => 0,
-            Body::Stored(pointer) => pointer.bytes.saturating_mul(2),
+            Body::Stored(pointer) | Body::Unretained(pointer) => pointer.bytes.saturating_mul(2),
         };
         attempt::timeout(self.rules.timeout, bytes_read, self.rules.bytes_per_second_min)
     }
@@ -115,7 +115,9 @@ impl Worker {
                 signings.update(bytes);
                 RequestBody::Bytes(bytes.clone())
             }
-            Body::Stored(pointer) => self.stored_body(pointer, &mut signings).await?,
+            Body::Stored(pointer) | Body::Unretained(pointer) => {
+                self.stored_body(pointer, &mut signings).await?
+            }
         };
         let signature = signings.finish();
         Ok(Request {

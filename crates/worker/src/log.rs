@@ -90,7 +90,7 @@ pub(crate) fn log_attempt(
     };
     let payload_bytes = match &envelope.body {
         Body::Inline(bytes) => bytes.len() as u64,
-        Body::Stored(pointer) => pointer.bytes,
+        Body::Stored(pointer) | Body::Unretained(pointer) => pointer.bytes,
     };
     macro_rules! write_line {
         ($level:ident) => {

@@ -130,9 +130,13 @@ fn taking(claim: &ClaimRequest, expression: &mut Expression) -> String {
 fn lease(state: State) -> Result<Claim, PortError> {
     let State { phase, attempts, outcomes, .. } = state;
     match phase {
-        Phase::Processing { lease_id, lease_until } => {
-            Ok(Claim::Ours(Lease { lease_id, until: lease_until, attempt: attempts, outcomes }))
-        }
+        Phase::Processing { lease_id, lease_until } => Ok(Claim::Ours(Lease {
+            lease_id,
+            until: lease_until,
+            attempt: attempts,
+            outcomes,
+            claimed: true,
+        })),
         Phase::Pending
         | Phase::Queued
         | Phase::Retrying { .. }

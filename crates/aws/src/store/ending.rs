@@ -1,10 +1,9 @@
-//! The rare transitions: giving up between attempts, noting a burial, and setting a dead letter going
+//! The rare transitions: giving up and cancelling between attempts, noting a burial, and setting a dead letter going
 //! again. They read or know the state, and write it whole.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use relay_core::identity::RelayId;
-use relay_core::lifecycle::{Again, Beginning, Ending, Event, Life, Status};
-use relay_core::outcome::DeadReason;
+use relay_core::lifecycle::{Again, Beginning, Ending, Event, Life, State, Status};
 use relay_core::ports::{Begun, PortError, Settled};
 use relay_core::time::Timestamp;
 
@@ -14,35 +13,33 @@ use super::table::{Key, Updated, Written};
 use super::{DynamoStore, MARK_QUEUED, RACES_MAX, state};
 use crate::error::failed;
 
-const GIVE_UP: &str = "giving a message up";
 const MARK_BURIED: &str = "marking a message as buried";
 const BEGIN_AGAIN: &str = "setting a message going again";
 
 impl DynamoStore {
-    /// See [`relay_core::ports::Store::give_up`].
-    pub(super) async fn end_as_dead(
+    /// Ends a message between attempts, in the way that `ending` makes of the state that is there.
+    pub(super) async fn end(
         &self,
+        action: &'static str,
         id: &RelayId,
-        life: &Life,
-        reason: DeadReason,
-        now: Timestamp,
+        ending: impl Fn(Option<&State>) -> Ending,
     ) -> Result<Settled, PortError> {
-        let mut found = self.state(GIVE_UP, id).await?;
+        let mut found = self.state(action, id).await?;
         for _ in 0..RACES_MAX {
-            let next = match Ending::of(found.as_ref(), life, reason, now) {
+            let next = match ending(found.as_ref()) {
                 Ending::Write(next) => next,
                 Ending::Already(state) => return Ok(Settled::Done(Box::new(state))),
                 Ending::Refused => return Ok(Settled::Lost),
             };
             let mut expression = Expression::default();
             let condition = expression.unchanged(found.as_ref());
-            found = match self.put(GIVE_UP, state::write(id, &next), condition, expression).await? {
+            found = match self.put(action, state::write(id, &next), condition, expression).await? {
                 Written::Done => return Ok(Settled::Done(Box::new(next))),
                 Written::Refused(old) if old.is_empty() => None,
-                Written::Refused(old) => Some(state::read(GIVE_UP, &old)?),
+                Written::Refused(old) => Some(state::read(action, &old)?),
             };
         }
-        Err(failed(GIVE_UP, "the record kept changing"))
+        Err(failed(action, "the record kept changing"))
     }
 
     /// See [`relay_core::ports::Store::mark_buried`].

@@ -24,6 +24,7 @@ pub(super) mod name {
     pub(in crate::store) const HEADERS: &str = "headers";
     pub(in crate::store) const BODY: &str = "body";
     pub(in crate::store) const BODY_STORED: &str = "body_stored";
+    pub(in crate::store) const BODY_UNRETAINED: &str = "body_unretained";
     pub(in crate::store) const FINGERPRINT: &str = "fingerprint";
     pub(in crate::store) const TIMESTAMP: &str = "timestamp";
     pub(in crate::store) const CORRELATION_ID: &str = "correlation_id";

@@ -36,6 +36,7 @@ pub(super) fn write(message: &Message) -> Result<Item, PortError> {
     match &message.body {
         Body::Inline(bytes) => set(name::BODY, AttributeValue::B(Blob::new(bytes.to_vec()))),
         Body::Stored(pointer) => set(name::BODY_STORED, json(pointer)?),
+        Body::Unretained(pointer) => set(name::BODY_UNRETAINED, json(pointer)?),
     };
     Ok(item)
 }
@@ -73,6 +74,9 @@ pub(super) fn read(action: &'static str, item: &Item) -> Result<Message, PortErr
 fn read_body(reader: &Reader<'_>) -> Result<Body, PortError> {
     if reader.has(name::BODY_STORED) {
         return reader.json(name::BODY_STORED).map(Body::Stored);
+    }
+    if reader.has(name::BODY_UNRETAINED) {
+        return reader.json(name::BODY_UNRETAINED).map(Body::Unretained);
     }
     reader.bytes(name::BODY).map(|bytes| Body::Inline(Bytes::copy_from_slice(bytes)))
 }

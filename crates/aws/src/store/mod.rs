@@ -10,7 +10,7 @@
 //! | MESSAGE | `sender_id`, `message_id`, `target`, `method`, `correlation_id`, `fingerprint` | S | the request |
 //! | MESSAGE | `headers` | S | a JSON object |
 //! | MESSAGE | `timestamp` | S | the client's, if it sent one |
-//! | MESSAGE | `body` or `body_stored` | B or S | the bytes, or a JSON object that says where they are |
+//! | MESSAGE | `body`, `body_stored` or `body_unretained` | B, S or S | the bytes, or a JSON object that says where they are, or where they will be should the message die |
 //! | MESSAGE | `created_at` | N | milliseconds |
 //! | STATE | `status` | S | as the API writes it |
 //! | STATE | `generation`, `attempts` | N | |
@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use futures::future::try_join;
 use relay_core::identity::{Generation, RelayId};
-use relay_core::lifecycle::{Again, ClaimRequest, Event, Life, Phase, State};
+use relay_core::lifecycle::{Again, ClaimRequest, Ending, Event, Life, Phase, State};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Begun, Claim, Found, PortError, Recorded, Settled, Settlement, Store};
@@ -53,6 +53,8 @@ use crate::Clients;
 
 const RECORD: &str = "recording a message";
 const FIND: &str = "finding a message";
+const GIVE_UP: &str = "giving a message up";
+const CANCEL: &str = "cancelling a message";
 const MARK_QUEUED: &str = "marking a message as queued";
 
 /// How often a write is tried again because the record changed between reading and writing. Each time
@@ -149,7 +151,16 @@ impl Store for DynamoStore {
         reason: DeadReason,
         now: Timestamp,
     ) -> Result<Settled, PortError> {
-        self.end_as_dead(id, life, reason, now).await
+        self.end(GIVE_UP, id, |found| Ending::of(found, life, reason, now)).await
+    }
+
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        self.end(CANCEL, id, |found| Ending::cancelling(found, life, now)).await
     }
 
     async fn mark_buried(

@@ -26,6 +26,7 @@ fn envelope(body: Body) -> Envelope {
         correlation_id: CorrelationId::parse("c").unwrap(),
         trace: None,
         body,
+        retained: true,
     }
 }
 

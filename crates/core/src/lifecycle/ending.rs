@@ -54,6 +54,28 @@ impl Ending {
         next.updated_at = now;
         Self::Write(next)
     }
+
+    /// Withdraws the message of `life`, of which the state `found` is stored, or none. One that a worker holds is not: the
+    /// call to its target may be under way.
+    pub fn cancelling(found: Option<&State>, life: &Life, now: Timestamp) -> Self {
+        if life.expires_at <= now || found.is_some_and(|found| found.comes_after(life)) {
+            return Self::Refused;
+        }
+        let counting = found.filter(|found| found.counts_for(&life.accepted_id, now));
+        let mut next = counting.cloned().unwrap_or_else(|| State::unwritten(life.clone(), now));
+        if next.life.generation != life.generation {
+            return Self::Refused;
+        }
+        if next.phase == Phase::Cancelled {
+            return Self::Already(next);
+        }
+        if next.phase.status().after(Event::Cancelled).is_none() {
+            return Self::Refused;
+        }
+        next.phase = Phase::Cancelled;
+        next.updated_at = now;
+        Self::Write(next)
+    }
 }
 
 impl State {

@@ -12,4 +12,4 @@ pub use access::Access;
 pub use reader::{SettingError, SettingsErrors};
 pub use reconciler::ReconcilerSettings;
 pub use table::{ALL, Setting, setting};
-pub use typed::{Fairness, IngestSettings, Limits, Logging, Metrics, WorkerSettings};
+pub use typed::{Fairness, IngestSettings, Limits, Logging, Metrics, Tracking, WorkerSettings};

@@ -52,6 +52,18 @@ pub const ALL: &[Setting] = &[
         "Largest body kept in the table; a larger one is kept in the bucket.",
     ),
     optional(
+        "RETAIN_BODIES",
+        "true",
+        "true or false",
+        "Whether a body that fits the queue is kept beside it, in table or bucket. Without, a delivered message has no body to show or to resend; one that dies keeps it for a redrive.",
+    ),
+    optional(
+        "STATUS_TRACKING",
+        "full",
+        "full or lean",
+        "Which steps are written down. `lean` writes neither QUEUED nor PROCESSING of a first attempt: cheaper, plain at-least-once delivery.",
+    ),
+    optional(
         "PAYLOAD_BYTES_MAX",
         "104857600",
         "a whole number from 1024 to 104857600",

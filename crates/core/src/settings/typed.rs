@@ -61,6 +61,10 @@ pub struct IngestSettings {
     pub message_ttl: Duration,
     /// Where bodies go.
     pub limits: Limits,
+    /// Whether a body that fits the queue is kept beside it.
+    pub retain_bodies: bool,
+    /// Which steps of a message's life are written down.
+    pub tracking: Tracking,
     /// What the queue shares its workers out by; the name of the setting's value.
     pub fairness: Fairness,
     /// What targets are opened although they are not public.
@@ -71,6 +75,16 @@ pub struct IngestSettings {
     pub master_secret_id: String,
     /// Logs and metrics.
     pub logging: Logging,
+}
+
+/// Which steps of a message's life are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tracking {
+    /// All: acceptance, QUEUED, PROCESSING, and what came of it.
+    #[default]
+    Full,
+    /// Acceptance and what came of it. A first attempt is not claimed.
+    Lean,
 }
 
 /// What the queue shares its workers out by.
@@ -116,6 +130,8 @@ pub struct WorkerSettings {
     pub deadline: Duration,
     /// Longest wait that a received item spends hidden in the queue.
     pub visibility_max: Duration,
+    /// Which steps of a message's life are written down.
+    pub tracking: Tracking,
     /// What the queue shares its workers out by.
     pub fairness: Fairness,
     /// What targets are opened although they are not public.
@@ -147,6 +163,15 @@ pub(super) fn logging(reader: &mut Reader<'_>) -> Logging {
 fn allow(reader: &mut Reader<'_>) -> AllowList {
     let parse = |text: &str| AllowList::parse(text).ok();
     reader.parsed("DESTINATION_ALLOW", parse, AllowList::default())
+}
+
+fn tracking(reader: &mut Reader<'_>) -> Tracking {
+    let parse = |text: &str| match text {
+        "full" => Some(Tracking::Full),
+        "lean" => Some(Tracking::Lean),
+        _ => None,
+    };
+    reader.parsed("STATUS_TRACKING", parse, Tracking::Full)
 }
 
 pub(super) fn fairness(reader: &mut Reader<'_>) -> Fairness {
@@ -186,6 +211,8 @@ impl IngestSettings {
                 ),
                 payload_bytes_max: payload_bytes_max(&mut reader),
             },
+            retain_bodies: reader.parsed("RETAIN_BODIES", |text| text.parse().ok(), true),
+            tracking: tracking(&mut reader),
             fairness: fairness(&mut reader),
             destination_allow: allow(&mut reader),
             access: access(&mut reader),
@@ -232,6 +259,7 @@ impl WorkerSettings {
             breaker: read_breaker(&mut reader),
             deadline: Duration::from_secs(hours * 3600),
             visibility_max: Duration::from_secs(visibility_max),
+            tracking: tracking(&mut reader),
             fairness: fairness(&mut reader),
             destination_allow: allow(&mut reader),
             master_secret_id: reader.text("MASTER_SECRET_ID"),

@@ -165,6 +165,15 @@ impl Store for Faulty<MemoryStore> {
         self.port.give_up(id, life, reason, now).await
     }
 
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        self.faults.around("cancel", self.port.cancel(id, life, now)).await
+    }
+
     async fn mark_buried(
         &self,
         id: &RelayId,

@@ -182,7 +182,9 @@ impl Relay {
     pub(crate) async fn body_of(&self, envelope: &Envelope) -> Vec<u8> {
         match &envelope.body {
             MessageBody::Inline(bytes) => bytes.to_vec(),
-            MessageBody::Stored(pointer) => self.stored(pointer).await.unwrap(),
+            MessageBody::Stored(pointer) | MessageBody::Unretained(pointer) => {
+                self.stored(pointer).await.unwrap()
+            }
         }
     }
 }

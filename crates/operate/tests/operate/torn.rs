@@ -69,6 +69,15 @@ impl Store for Torn {
         self.store.give_up(id, life, reason, now).await
     }
 
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        self.store.cancel(id, life, now).await
+    }
+
     async fn mark_buried(
         &self,
         id: &RelayId,

@@ -55,6 +55,17 @@ impl<P: Store + Clone + 'static> Store for Faulty<P> {
         self.around("give_up", act).await
     }
 
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        let (port, id, life) = (self.port.clone(), id.clone(), life.clone());
+        let act = move || async move { port.cancel(&id, &life, now).await };
+        self.around("cancel", act).await
+    }
+
     async fn mark_buried(
         &self,
         id: &RelayId,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use relay_core::decide::Decision;
 use relay_core::identity::{Generation, RelayId};
 use relay_core::lifecycle::{
-    Again, Beginning, ClaimRequest, ClaimVerdict, Event, Life, Phase, State,
+    Again, Beginning, ClaimRequest, ClaimVerdict, Ending, Event, Life, Phase, State,
 };
 use relay_core::message::Message;
 use relay_core::outcome::{AttemptRecord, DeadReason, ErrorKind, with_attempt};
@@ -192,6 +192,17 @@ impl Records {
         Settled::Done(Box::new(state))
     }
 
+    fn cancel(&mut self, id: &RelayId, life: &Life, now: Timestamp) -> Settled {
+        match Ending::cancelling(self.states.get(id), life, now) {
+            Ending::Write(state) => {
+                self.states.insert(id.clone(), state.clone());
+                Settled::Done(Box::new(state))
+            }
+            Ending::Already(state) => Settled::Done(Box::new(state)),
+            Ending::Refused => Settled::Lost,
+        }
+    }
+
     fn mark_buried(&mut self, id: &RelayId, life: &Life, now: Timestamp) {
         let Some(state) = self.states.get_mut(id).filter(|state| is_of(state, life)) else {
             return;
@@ -231,6 +242,7 @@ fn ours(state: &State, claim: &ClaimRequest) -> Claim {
         until,
         attempt: state.attempts,
         outcomes: state.outcomes.clone(),
+        claimed: true,
     })
 }
 
@@ -270,6 +282,15 @@ impl Store for MemoryStore {
         now: Timestamp,
     ) -> Result<Settled, PortError> {
         Ok(self.with(|records| records.give_up(id, life, reason, now)))
+    }
+
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        Ok(self.with(|records| records.cancel(id, life, now)))
     }
 
     async fn mark_buried(

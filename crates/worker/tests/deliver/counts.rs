@@ -171,6 +171,14 @@ impl Store for Odd {
         self.0.give_up(id, life, reason, now.minus(Duration::from_millis(1))).await?;
         self.0.give_up(id, life, reason, now).await
     }
+    async fn cancel(
+        &self,
+        id: &RelayId,
+        life: &Life,
+        now: Timestamp,
+    ) -> Result<Settled, PortError> {
+        self.0.cancel(id, life, now).await
+    }
     async fn mark_buried(
         &self,
         id: &RelayId,

@@ -1,0 +1,3 @@
+//! Measures the relay against the bare limit.
+
+fn main() {}

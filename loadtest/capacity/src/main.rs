@@ -1,0 +1,3 @@
+//! Models the deployed relay.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Loads the relay.
+
+fn main() {}
