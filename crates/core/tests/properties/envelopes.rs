@@ -57,8 +57,17 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let names = ("[A-Za-z0-9_-]{1,64}", "[A-Za-z0-9._:@+-]{1,128}", "[!-~]{1,128}");
     let target = "[a-z0-9]{1,20}(/[ -~]{0,20}){0,3}";
     let headers = prop::collection::btree_map("x-[a-z0-9]{1,10}", "[!-~]([ -~]{0,20}[!-~])?", 0..5);
-    (names, life(), target, 0..Method::ALL.len(), headers, trace(), body()).prop_map(
-        |((sender, message, correlation), life, target, method, headers, trace, body)| {
+    let body = (body(), any::<bool>());
+    (names, life(), target, 0..Method::ALL.len(), headers, trace(), body).prop_map(
+        |(
+            (sender, message, correlation),
+            life,
+            target,
+            method,
+            headers,
+            trace,
+            (body, retained),
+        )| {
             let sender_id = SenderId::parse(&sender).unwrap();
             let message_id = MessageId::parse(&message).unwrap();
             let target = Target::parse(&format!("https://a.{target}"))
@@ -75,6 +84,7 @@ pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
                 correlation_id: CorrelationId::parse(&correlation).unwrap(),
                 trace,
                 body,
+                retained,
             }
         },
     )
