@@ -13,11 +13,14 @@
 mod access;
 mod bodies;
 mod breaker;
+mod bulk;
 mod burst;
+mod cancelling;
 mod crashes;
 mod dashboard;
 mod emission;
 mod first_message;
+mod lean;
 mod logs;
 mod pausing;
 mod random_requests;

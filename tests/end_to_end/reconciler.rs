@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
-use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, SqsQueue, SystemAmbient};
+use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SqsQueue, SystemAmbient};
 use relay_core::settings::Fairness;
 use relay_operate::recover::RecoverOutcome;
 use relay_operate::{Recover, RecoverOptions, SetGoing, Stop};
@@ -137,6 +137,7 @@ async fn recover_of(stack: &Stack) -> Recover {
         going: SetGoing {
             store: Arc::new(DynamoStore::new(&clients, table)),
             queue: Arc::new(queue),
+            payloads: Arc::new(S3Payloads::new(&clients, variable("S3_BUCKET"))),
             ambient: Arc::new(SystemAmbient),
         },
         stop: Stop::default(),

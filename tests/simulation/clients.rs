@@ -15,10 +15,10 @@ use tower::ServiceExt;
 
 use crate::hosts::{Machine, Services};
 use crate::mortal::Mortal;
-use crate::plan::{Content, Planned};
+use crate::plan::{Content, Plan, Planned};
 
 /// What stands for all clients in reports.
-const CLIENTS: Host = Host(0);
+pub(crate) const CLIENTS: Host = Host(0);
 /// What an answer of ingest has at most, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 16;
 /// How many awaits a request that dies reaches at most.
@@ -49,7 +49,7 @@ pub(crate) fn path_of(number: usize) -> String {
 }
 
 /// A body that changes when it is read and written again.
-fn body_of(planned: &Planned, content: Content) -> String {
+pub(crate) fn body_of(planned: &Planned, content: Content) -> String {
     let filling = "ä".repeat(planned.body_bytes / 2);
     let price = match content {
         Content::Usual => "0.10",
@@ -57,6 +57,46 @@ fn body_of(planned: &Planned, content: Content) -> String {
         Content::Later => "0.30",
     };
     format!(r#"{{"price": {price},  "price": 1e400, "text": "{filling}\uffff"}}"#)
+}
+
+/// The request for the message of this number, with this body.
+pub(crate) fn text_of(plan: &Plan, number: usize, body: &str) -> String {
+    let destination = number % plan.destinations;
+    let target = format!("https://t{destination}.example.com{}", path_of(number));
+    format!(
+        r#"{{"messageId":"m{number}","senderId":"{SENDER}","targetUrl":"{target}","body":{body}}}"#
+    )
+}
+
+/// Whether being refused for a used id is right: somebody posts other content under it.
+pub(crate) fn is_reuse(plan: &Plan, number: usize, content: Content, problem: &Value) -> bool {
+    let is_used =
+        content == Content::Later || plan.contents(number).any(|theirs| theirs != content);
+    problem["code"] == "MESSAGE_ID_REUSED" && is_used
+}
+
+/// One request to any environment of ingest, which may die on its way there, at one of so many awaits; nothing if it
+/// did, or if the answer got lost.
+pub(crate) async fn ask(
+    services: &Services,
+    routers: &Routers,
+    request: Request<Body>,
+    awaits_max: u64,
+) -> Option<(StatusCode, Value)> {
+    let (machine, router) = services.dice.pick(routers);
+    let dies = services.weather.strikes(services.plan.deaths);
+    let awaits = dies.then(|| services.dice.between(1, awaits_max));
+    let work = async {
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    };
+    let answer = Mortal::new(work, awaits).await;
+    if answer.is_none() {
+        services.watch.died(machine.host, "a request dies");
+    }
+    answer.filter(|_| !services.weather.strikes(services.plan.faults / 4))
 }
 
 impl Client {
@@ -99,7 +139,9 @@ impl Client {
             None => Answer::Unknown,
             Some((StatusCode::ACCEPTED | StatusCode::OK, _)) => Answer::Accepted,
             Some((StatusCode::SERVICE_UNAVAILABLE, _)) => Answer::Unknown,
-            Some((StatusCode::UNPROCESSABLE_ENTITY, json)) if self.is_reuse(&json, content) => {
+            Some((StatusCode::UNPROCESSABLE_ENTITY, json))
+                if is_reuse(&self.services.plan, self.number, content, &json) =>
+            {
                 Answer::Refused
             }
             Some((status, json)) => {
@@ -113,39 +155,10 @@ impl Client {
         answer
     }
 
-    /// Whether being refused for a used id is right: somebody posts other content under it.
-    fn is_reuse(&self, json: &Value, content: Content) -> bool {
-        let posters = &self.services.plan.messages[self.number].posters;
-        let is_used =
-            content == Content::Later || posters.iter().any(|(_, theirs)| *theirs != content);
-        json["code"] == "MESSAGE_ID_REUSED" && is_used
-    }
-
-    /// One request, which may die on its way; nothing if it did.
     async fn request(&self, body: &str) -> Option<(StatusCode, Value)> {
-        let services = &self.services;
-        let number = self.number;
-        let destination = number % services.plan.destinations;
-        let target = format!("https://t{destination}.example.com{}", path_of(number));
-        let text = format!(
-            r#"{{"messageId":"m{number}","senderId":"{SENDER}","targetUrl":"{target}","body":{body}}}"#
-        );
+        let text = text_of(&self.services.plan, self.number, body);
         let request = Request::post("/message").header("content-type", "application/json");
         let request = request.body(Body::from(text)).unwrap();
-        let (machine, router) = services.dice.pick(&self.routers);
-        let dies = services.weather.strikes(services.plan.deaths);
-        let awaits = dies.then(|| services.dice.between(1, AWAITS_MAX));
-        let work = async {
-            let response = router.clone().oneshot(request).await.unwrap();
-            let status = response.status();
-            let bytes = axum::body::to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap();
-            (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-        };
-        let answer = Mortal::new(work, awaits).await;
-        if answer.is_none() {
-            services.watch.died(machine.host, "a request dies");
-        }
-        // The answer itself may get lost on its way.
-        answer.filter(|_| !services.weather.strikes(services.plan.faults / 4))
+        ask(&self.services, &self.routers, request, AWAITS_MAX).await
     }
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use relay_core::destination::DestinationPolicy;
 use relay_core::invariants::Host;
 use relay_core::ports::Ambient;
+use relay_core::settings::Tracking;
 use relay_operate::{Reconciler, ReconcilerPorts};
 use relay_testkit::faults::{Faulty, Troubles};
 use relay_testkit::memory::MemoryBreakers;
@@ -16,6 +17,7 @@ use relay_testkit::{
 };
 use relay_worker::{Ports, Worker};
 
+use crate::batches::Batches;
 use crate::bodies::Bodies;
 use crate::dice::Dice;
 use crate::plan::Plan;
@@ -71,6 +73,10 @@ impl Services {
         Faulty::new(port, troubles)
     }
 
+    fn batches<P: Clone>(&self, port: &P, by: Host) -> Batches<P> {
+        Batches::new(self.watched(port, by), Arc::clone(&self.weather))
+    }
+
     fn bodies(&self) -> Bodies {
         let (port, weather) = (self.payloads.clone(), Arc::clone(&self.weather));
         Bodies { port, weather, dice: Arc::clone(&self.dice), torn: self.plan.torn }
@@ -79,8 +85,8 @@ impl Services {
     /// The real router, as this host runs it.
     pub(crate) fn router(&self, machine: &Machine) -> Router {
         let ports = relay_ingest::Ports {
-            store: Arc::new(self.faulty(self.watched(&self.store, machine.host))),
-            queue: Arc::new(self.faulty(self.watched(&self.queue, machine.host))),
+            store: Arc::new(self.batches(&self.store, machine.host)),
+            queue: Arc::new(self.batches(&self.queue, machine.host)),
             payloads: Arc::new(self.faulty(self.bodies())),
             breakers: Arc::new(self.faulty(self.breakers.clone())),
             keys: Arc::new(MemoryKeys::new()),
@@ -97,8 +103,8 @@ impl Services {
     /// The real worker, as this host runs it.
     pub(crate) fn worker(&self, machine: &Machine) -> Worker {
         let ports = Ports {
-            store: Arc::new(self.faulty(self.watched(&self.store, machine.host))),
-            queue: Arc::new(self.faulty(self.watched(&self.queue, machine.host))),
+            store: Arc::new(self.batches(&self.store, machine.host)),
+            queue: Arc::new(self.batches(&self.queue, machine.host)),
             payloads: Arc::new(self.faulty(self.bodies())),
             sender: Arc::new(Road { targets: Arc::clone(&self.targets), by: machine.host }),
             breakers: Arc::new(self.faulty(self.breakers.clone())),
@@ -106,16 +112,21 @@ impl Services {
             vault: Arc::new(self.faulty(self.vault.clone())),
             ambient: Arc::clone(&machine.ambient),
         };
-        Worker::new(ports, self.plan.rules.clone())
+        let mut rules = self.plan.rules.clone();
+        if self.dice.happens(self.plan.full_workers) {
+            rules.tracking = Tracking::Full;
+        }
+        Worker::new(ports, rules)
     }
 
     /// The real reconciler, as this host runs it.
     pub(crate) fn reconciler(&self, machine: &Machine) -> Reconciler {
         Reconciler::new(ReconcilerPorts {
-            store: Arc::new(self.faulty(self.watched(&self.store, machine.host))),
+            store: Arc::new(self.batches(&self.store, machine.host)),
             ledger: Arc::new(self.faulty(self.store.clone())),
-            queue: Arc::new(self.faulty(self.watched(&self.queue, machine.host))),
+            queue: Arc::new(self.batches(&self.queue, machine.host)),
             letters: Arc::new(self.faulty(self.watched(&self.queue, machine.host))),
+            payloads: Arc::new(self.faulty(self.bodies())),
             ambient: Arc::clone(&machine.ambient),
         })
     }

@@ -11,7 +11,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod batches;
 mod bodies;
+mod bulk;
 mod clients;
 mod dice;
 mod hosts;
@@ -20,8 +22,12 @@ mod operators;
 mod plan;
 mod ports;
 mod scenarios;
+mod scenarios_bulk;
+mod scenarios_cancel;
+mod scenarios_lean;
 mod second_life;
 mod seeds;
+mod settings;
 mod source;
 mod targets;
 mod watch;

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use relay_core::attempt::SETTLE_TIME;
-use relay_core::breaker;
-use relay_core::retry::RetryPolicy;
-use relay_core::settings::IngestSettings;
+use relay_core::settings::{IngestSettings, Tracking};
 use relay_testkit::faults::Fate;
 use relay_worker::Rules;
 
 use crate::dice::Dice;
+use crate::settings::{drawn_rules, rules, settings};
 
 /// What targets ask for with `Retry-After`.
 const ASKED: [&str; 6] = ["0", "40", "31536000", "-1", "soon", "Fri, 21 Nov 2025 04:41:00 GMT"];
@@ -34,7 +33,7 @@ pub(crate) enum Behaviour {
 }
 
 /// What a client posts under an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Content {
     Usual,
     /// Another body, while somebody else posts the usual one.
@@ -55,9 +54,33 @@ pub(crate) struct Planned {
     pub(crate) repeats: u64,
 }
 
+/// One message of a bulk request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A message of this number with this content.
+    Message(usize, Content),
+    /// A message that no relay takes.
+    Wrong,
+}
+
+/// One bulk request that a client posts.
+#[derive(Debug, Clone)]
+pub(crate) struct Bulk {
+    /// When its client begins.
+    pub(crate) begins: Duration,
+    /// What is in it, in order; a message may be in it twice.
+    pub(crate) entries: Vec<Entry>,
+    /// How often the client repeats what was not answered.
+    pub(crate) repeats: u64,
+    /// Whether it repeats all of it, or only what was not answered.
+    pub(crate) repeats_all: bool,
+}
+
 /// What a world is like.
 pub(crate) struct Plan {
     pub(crate) messages: Vec<Planned>,
+    /// What is posted together. Messages have posters of their own besides, or none.
+    pub(crate) bulks: Vec<Bulk>,
     pub(crate) ingest_hosts: usize,
     pub(crate) worker_hosts: usize,
     /// How far a host's clock is from the true time at most, either way, in milliseconds.
@@ -86,6 +109,10 @@ pub(crate) struct Plan {
     pub(crate) destinations: usize,
     /// How often an operator sets a message going again over the API, in a thousand tries.
     pub(crate) wishes: u64,
+    /// How often somebody cancels messages, in a thousand tries.
+    pub(crate) withdrawals: u64,
+    /// How often an environment of the worker tracks in full where the others are lean, in a thousand.
+    pub(crate) full_workers: u64,
     /// After how many receipts the queue gives an item up on its own; 0 is never.
     pub(crate) receipts_max: u32,
     /// The next so many calls of this name meet this fate.
@@ -110,6 +137,7 @@ impl Plan {
     pub(crate) fn quiet() -> Self {
         Self {
             messages: Vec::new(),
+            bulks: Vec::new(),
             ingest_hosts: 1,
             worker_hosts: 1,
             skew_millis: 0,
@@ -125,6 +153,8 @@ impl Plan {
             garbled: 0,
             destinations: 1,
             wishes: 0,
+            withdrawals: 0,
+            full_workers: 0,
             receipts_max: 0,
             forced: Vec::new(),
             kills: Vec::new(),
@@ -138,8 +168,53 @@ impl Plan {
 
     /// The world that the dice have in mind.
     pub(crate) fn drawn(dice: &Dice) -> Self {
-        let drawn = Self::drawn_rough(dice);
+        let mut drawn = Self::drawn_rough(dice);
+        drawn.withdrawals = *dice.pick(&[0, 0, 0, 200]);
+        if dice.happens(400) {
+            drawn.post_together(dice);
+        }
+        if dice.happens(350) {
+            drawn = drawn.leanly();
+            drawn.full_workers = *dice.pick(&[0, 0, 0, 500]);
+        }
+        if dice.happens(250) {
+            drawn = drawn.unretained();
+        }
         if dice.happens(100) { drawn.smoothed() } else { drawn }
+    }
+
+    /// Has most of what is posted posted in bulk.
+    fn post_together(&mut self, dice: &Dice) {
+        let storm_millis = u64::try_from(self.storm.as_millis()).unwrap();
+        let bulks = (0..dice.between(1, 3)).map(|_| Bulk {
+            begins: dice.millis(0, storm_millis / 2),
+            entries: Vec::new(),
+            repeats: dice.between(0, 6),
+            repeats_all: dice.happens(300),
+        });
+        let mut bulks: Vec<Bulk> = bulks.collect();
+        for (number, planned) in self.messages.iter_mut().enumerate() {
+            let (together, alone) =
+                std::mem::take(&mut planned.posters).into_iter().partition(|_| dice.happens(700));
+            planned.posters = alone;
+            let together: Vec<(Duration, Content)> = together;
+            for (_, content) in together {
+                let into = pick_size(dice, bulks.len() as u64) - 1;
+                bulks[into].entries.push(Entry::Message(number, content));
+                if dice.happens(150) {
+                    bulks[into].entries.push(Entry::Wrong);
+                }
+            }
+        }
+        for bulk in &mut bulks {
+            let len = bulk.entries.len() as u64;
+            for last in (1..len).rev() {
+                let other = dice.between(0, last);
+                bulk.entries.swap(usize::try_from(last).unwrap(), usize::try_from(other).unwrap());
+            }
+        }
+        bulks.retain(|bulk| !bulk.entries.is_empty());
+        self.bulks = bulks;
     }
 
     /// The same without anything going wrong but what targets do.
@@ -156,6 +231,7 @@ impl Plan {
             torn: 0,
             garbled: 0,
             wishes: 0,
+            withdrawals: 0,
             receipts_max: 0,
             second_life: false,
             ..self
@@ -166,9 +242,37 @@ impl Plan {
     pub(crate) fn is_smooth(&self) -> bool {
         let rough = [self.skew_millis, self.faults, self.slow, self.deaths, self.source_faults];
         let receipts = u64::from(self.receipts_max);
-        let odd = [self.next_version, self.moves, self.torn, self.garbled, self.wishes, receipts];
+        let odd = [self.next_version, self.moves, self.torn, self.garbled, receipts];
+        let rough = rough.iter().chain(&odd).chain([&self.wishes, &self.withdrawals]);
         let is_staged = !self.forced.is_empty() || !self.kills.is_empty() || self.second_life;
-        self.broken.is_none() && !is_staged && rough.iter().chain(&odd).all(|share| *share == 0)
+        self.broken.is_none() && !is_staged && { rough }.all(|share| *share == 0)
+    }
+
+    /// Whether first attempts are made without a claim.
+    pub(crate) const fn is_lean(&self) -> bool {
+        matches!(self.rules.tracking, Tracking::Lean)
+    }
+
+    /// The same in lean status tracking.
+    pub(crate) fn leanly(mut self) -> Self {
+        (self.rules.tracking, self.settings.tracking) = (Tracking::Lean, Tracking::Lean);
+        self
+    }
+
+    /// The same without keeping bodies that the queue takes.
+    pub(crate) fn unretained(mut self) -> Self {
+        self.settings.retain_bodies = false;
+        self
+    }
+
+    /// Everything that is posted under the id of this number, once for each time.
+    pub(crate) fn contents(&self, number: usize) -> impl Iterator<Item = Content> {
+        let alone = self.messages[number].posters.iter().map(|(_, content)| *content);
+        let entries = self.bulks.iter().flat_map(|bulk| &bulk.entries);
+        alone.chain(entries.filter_map(move |entry| match entry {
+            Entry::Message(theirs, content) if *theirs == number => Some(*content),
+            Entry::Message(..) | Entry::Wrong => None,
+        }))
     }
 
     fn drawn_rough(dice: &Dice) -> Self {
@@ -194,6 +298,11 @@ impl Plan {
             "read_masters",
             "dead",
             "delete_letters",
+            "record_all",
+            "send_all",
+            "settle_all",
+            "cancel",
+            "put",
         ]);
         Self {
             messages: (0..count).map(|_| Planned::drawn(dice, storm)).collect(),
@@ -224,7 +333,7 @@ impl Plan {
     }
 }
 
-fn pick_size(dice: &Dice, most: u64) -> usize {
+pub(crate) fn pick_size(dice: &Dice, most: u64) -> usize {
     usize::try_from(dice.between(1, most)).unwrap()
 }
 
@@ -265,72 +374,5 @@ impl Planned {
             posters: posters.collect(),
             repeats: dice.between(0, 6),
         }
-    }
-}
-
-fn rules() -> Rules {
-    Rules {
-        retry: RetryPolicy {
-            attempts_max: 3,
-            base: Duration::from_secs(10),
-            factor: 3.0,
-            delay_max: Duration::from_secs(900),
-        },
-        timeout: Duration::from_secs(10),
-        bytes_per_second_min: 4 << 20,
-        lease: Duration::from_secs(90),
-        concurrency: 10,
-        concurrency_per_destination: 10,
-        breaker: breaker::Rules {
-            failures_max: 10,
-            failure_percent: 60,
-            open: Duration::from_secs(30),
-            open_max: Duration::from_secs(300),
-            step: Duration::from_secs(10),
-        },
-        deadline: Duration::from_secs(72 * 3600),
-        visibility_max: Duration::from_secs(900),
-    }
-}
-
-/// Bodies go to the record, beside it or to the store at sizes of hundreds of bytes, so that small worlds have all.
-fn settings() -> IngestSettings {
-    let lookup = |name: &str| {
-        let value = match name {
-            "DYNAMODB_TABLE" | "SQS_QUEUE_URL" | "S3_BUCKET" | "MASTER_SECRET_ID" => "x",
-            "MESSAGE_TTL_DAYS" => "1",
-            // Who is let in is not what these worlds are about.
-            "AUTHENTICATION" => "off",
-            "TABLE_INLINE_BYTES_MAX" => "100",
-            "QUEUE_INLINE_BYTES_MAX" => "1900",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
-    IngestSettings::read(&lookup).unwrap()
-}
-
-fn drawn_rules(dice: &Dice, timeout: Duration, lease: Duration) -> Rules {
-    let quiet = rules();
-    let deadline = *dice.pick(&[60, 600, 3600, 3600 * 72]);
-    Rules {
-        retry: RetryPolicy {
-            attempts_max: u32::try_from(dice.between(1, 5)).unwrap(),
-            base: dice.millis(1000, 20_000),
-            ..quiet.retry
-        },
-        timeout,
-        lease,
-        concurrency: pick_size(dice, 10),
-        concurrency_per_destination: pick_size(dice, 10),
-        breaker: breaker::Rules {
-            failures_max: *dice.pick(&[0, 0, 2, 5]),
-            open: dice.millis(5000, 120_000),
-            step: dice.millis(1000, 60_000),
-            ..quiet.breaker
-        },
-        deadline: Duration::from_secs(deadline),
-        visibility_max: Duration::from_secs(*dice.pick(&[5, 60, 900])),
-        ..quiet
     }
 }

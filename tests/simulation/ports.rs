@@ -170,7 +170,7 @@ impl Queue for Watched<MemoryQueue> {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
         self.port.send(envelope, delay).await?;
         let (id, life) = (envelope.id.clone(), envelope.life.clone());
-        self.watch.observe(self.by, &Observed::Queued { id, life });
+        self.watch.observe(self.by, &Observed::Queued { id, life, fresh: delay.is_zero() });
         self.watch.queue_changed.notify_waiters();
         Ok(())
     }
@@ -261,8 +261,11 @@ impl Watched<MemoryQueue> {
         self.watch.note(self.by, &format!("letter {index} is moved back"));
         let Some(letter) = self.port.move_back(index) else { return };
         if let Some((id, life)) = Envelope::identity_in(&letter.text) {
-            let dead = identity_of(&letter).map_or_else(|| life.clone(), |(_, life)| life);
-            self.watch.observe(self.by, &Observed::Queued { id: id.clone(), life });
+            let buried = identity_of(&letter);
+            // What the queue gave up on its own comes back as if it had never been received.
+            let fresh = buried.is_none();
+            let dead = buried.map_or_else(|| life.clone(), |(_, life)| life);
+            self.watch.observe(self.by, &Observed::Queued { id: id.clone(), life, fresh });
             self.watch.observe(self.by, &Observed::Exhumed { id, life: dead });
         }
         self.watch.queue_changed.notify_waiters();

@@ -13,25 +13,25 @@ use crate::plan::{Behaviour, Content, Plan, Planned};
 use crate::world::{Outcome, run};
 
 /// Seeds tried of a scenario in which chance has a part.
-const SEEDS: u64 = 20;
+pub(crate) const SEEDS: u64 = 20;
 
-fn lived(plan: Plan, seed: u64) -> Outcome {
+pub(crate) fn lived(plan: Plan, seed: u64) -> Outcome {
     run(plan, Dice::new(seed)).unwrap_or_else(|failure| {
         panic!("seed {seed}: {}\n{}", failure.violation, failure.trace.join("\n"))
     })
 }
 
-fn world(behaviours: impl IntoIterator<Item = Behaviour>) -> Plan {
+pub(crate) fn world(behaviours: impl IntoIterator<Item = Behaviour>) -> Plan {
     Plan { messages: behaviours.into_iter().map(Planned::to).collect(), ..Plan::quiet() }
 }
 
 /// The state of the only message and how often it was called.
-fn only(outcome: &Outcome) -> (&State, u32) {
+pub(crate) fn only(outcome: &Outcome) -> (&State, u32) {
     let (state, calls) = outcome.messages[0].as_ref().expect("it was recorded");
     (state, *calls)
 }
 
-fn statuses(outcome: &Outcome) -> Vec<Status> {
+pub(crate) fn statuses(outcome: &Outcome) -> Vec<Status> {
     let states = outcome.messages.iter().flatten();
     states.map(|(state, _)| state.phase.status()).collect()
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope, dead_letter_generation};
+use relay_core::envelope::{
+    DEAD_LETTER_ATTRIBUTE, DELAY_ATTRIBUTE, Envelope, dead_letter_generation,
+};
 use relay_core::invariants::Host;
 use relay_testkit::memory::Received;
 use relay_testkit::sample;
@@ -126,6 +128,7 @@ impl EventSource {
             receipts: received.receives,
             available_at: None,
             dead_letter: marked.and_then(|generation| dead_letter_generation(generation)),
+            is_delayed: received.attributes.contains_key(DELAY_ATTRIBUTE),
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) struct Counts {
     pub(crate) delivered: u64,
     pub(crate) dead: u64,
     pub(crate) begun_again: u64,
+    pub(crate) cancelled: u64,
 }
 
 impl Counts {
@@ -35,6 +36,7 @@ impl Counts {
             delivered: self.delivered + other.delivered,
             dead: self.dead + other.dead,
             begun_again: self.begun_again + other.begun_again,
+            cancelled: self.cancelled + other.cancelled,
         }
     }
 }
@@ -127,6 +129,7 @@ impl Watch {
                 Phase::Delivered => seen.counts.delivered += 1,
                 Phase::Dead { buried: false, .. } => seen.counts.dead += 1,
                 Phase::Pending => seen.counts.begun_again += 1,
+                Phase::Cancelled => seen.counts.cancelled += 1,
                 _ => {}
             },
             _ => {}
@@ -237,6 +240,7 @@ fn told(observed: &Observed) -> String {
             format!("call for attempt {attempt} is over: {result:?}")
         }
         Observed::Queued { life, .. } => format!("one more copy of generation {}", life.generation),
+        Observed::Withdrawn { .. } => "is said to be CANCELLED".to_owned(),
         Observed::Unqueued { life, .. } => {
             format!("one copy less of generation {}", life.generation)
         }

@@ -63,6 +63,15 @@ impl Weather {
         Some(*fate)
     }
 
+    /// Whether each part of a batch has a fate of its own now, which happens this often in a thousand: never where the
+    /// plan has a fate for the whole.
+    pub(crate) fn splits(&self, call: &'static str, per_mille: u64) -> bool {
+        let forced = self.forced.lock().unwrap();
+        let is_forced = forced.iter().any(|(name, left, _)| *name == call && *left > 0);
+        drop(forced);
+        !is_forced && self.dice.happens(per_mille)
+    }
+
     fn fate(&self, call: &'static str) -> Fate {
         if let Some(fate) = self.forced(call) {
             return fate;

@@ -1,6 +1,6 @@
 //! Where messages are kept: encrypted, over TLS only, and never deleted with a stack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relay_tests::{Reference, Template};
 use serde_yaml_ng::Value;
@@ -58,7 +58,6 @@ fn the_master_secret_is_drawn_and_not_written_here() {
 fn the_table_is_keyed_by_message_and_finds_dead_letters() {
     let template = Template::load();
     let table = template.at("Resources/MessagesTable/Properties");
-    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
     assert_eq!(key_names(&table["KeySchema"]), [("pk", "HASH"), ("sk", "RANGE")]);
 
     let indexes = table["GlobalSecondaryIndexes"].as_sequence().map(Vec::as_slice);
@@ -71,6 +70,64 @@ fn the_table_is_keyed_by_message_and_finds_dead_letters() {
         types.map(|one| (one["AttributeName"].as_str(), one["AttributeType"].as_str())).collect();
     let wanted = [("pk", "S"), ("sk", "S"), ("dead_shard", "S"), ("dead_at", "N")];
     assert_eq!(types, wanted.map(|(name, kind)| (Some(name), Some(kind))).into());
+}
+
+/// What a value is with units paid for by the hour, and what without.
+fn by_the_hour_or_not(value: &Value) -> (&Value, &Value) {
+    let Value::Tagged(value) = value else { panic!("it is conditional") };
+    assert_eq!(value.tag, "If");
+    assert_eq!(value.value[0], "UseProvisionedTable");
+    (&value.value[1], &value.value[2])
+}
+
+#[test]
+fn requests_are_paid_for_unless_somebody_asks_for_units_by_the_hour() {
+    let template = Template::load();
+    assert_eq!(template.parameter("TableWriteUnitsMin").default, "0");
+    let table = template.at("Resources/MessagesTable/Properties");
+    let (by_the_hour, else_by_request) = by_the_hour_or_not(&table["BillingMode"]);
+    assert_eq!(by_the_hour, "PROVISIONED");
+    assert_eq!(else_by_request, "PAY_PER_REQUEST");
+    // An index without units of its own would be refused.
+    for units in [
+        &table["ProvisionedThroughput"],
+        &table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"],
+    ] {
+        let (by_the_hour, else_by_request) = by_the_hour_or_not(units);
+        assert!(by_the_hour["WriteCapacityUnits"] != Value::Null);
+        assert!(by_the_hour["ReadCapacityUnits"] != Value::Null);
+        assert_eq!(Reference::of(else_by_request), Some(Reference::Ref("AWS::NoValue")));
+    }
+}
+
+#[test]
+fn units_by_the_hour_follow_the_load_for_table_and_index_reads_and_writes() {
+    let template = Template::load();
+    let of_the_table = |kind: &str| {
+        let found = template.resources(kind).into_iter().map(|name| {
+            let resource = template.at(&format!("Resources/{name}"));
+            (resource["Condition"].clone(), resource["Properties"].clone())
+        });
+        let found = found.filter(|(_, properties)| properties["ServiceNamespace"] == "dynamodb");
+        let found = found.map(|(condition, properties)| {
+            assert_eq!(condition, "UseProvisionedTable");
+            let Some(Reference::Sub(of)) = Reference::of(&properties["ResourceId"]) else {
+                panic!("it names a table")
+            };
+            let dimension = properties["ScalableDimension"].as_str().expect("a dimension");
+            (of.to_owned(), dimension.to_owned())
+        });
+        found.collect::<BTreeSet<_>>()
+    };
+    let wanted = [("", "table"), ("/index/dead", "index")].into_iter().flat_map(|(index, kind)| {
+        ["Read", "Write"].map(|what| {
+            let of = format!("table/${{MessagesTable}}{index}");
+            (of, format!("dynamodb:{kind}:{what}CapacityUnits"))
+        })
+    });
+    let wanted: BTreeSet<_> = wanted.collect();
+    assert_eq!(of_the_table("AWS::ApplicationAutoScaling::ScalableTarget"), wanted);
+    assert_eq!(of_the_table("AWS::ApplicationAutoScaling::ScalingPolicy"), wanted);
 }
 
 #[test]

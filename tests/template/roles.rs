@@ -17,7 +17,8 @@ const DEAD_INDEX: &str = "${MessagesTable.Arn}/index/dead";
 /// Where API keys and signing secrets are: only ingest, which asks who wants them changed, may write there.
 const KEYS: [&str; 4] = ["KEYS#*", "SIGNING#*", "REPLAY#*", "BUCKET#*"];
 /// Every way to write to a table that a role could be given.
-const WRITES: [&str; 3] = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+const WRITES: [&str; 4] =
+    ["dynamodb:DeleteItem", "dynamodb:PartiQLInsert", "dynamodb:PutItem", "dynamodb:UpdateItem"];
 
 /// What ends the names of the roles of CodeDeploy, which no function has.
 const OF_CODEDEPLOY: &str = "DeploymentRole";

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use relay_tests::{Reference, Template, presets};
 use serde_yaml_ng::Value;
 
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 23] = [
     "DELETE /v1/api-keys/{id}",
+    "DELETE /v1/messages/bulk",
     "GET /health",
     "GET /health/ready",
     "GET /openapi.json",
@@ -21,6 +22,8 @@ const ROUTES: [&str; 20] = [
     "POST /v1/api-keys",
     "POST /v1/api-keys/{id}/rotate",
     "POST /v1/messages",
+    "POST /v1/messages/bulk",
+    "POST /v1/messages/bulk/redrive",
     "POST /v1/messages/{id}/redrive",
     "POST /v1/messages/{id}/resend",
     "POST /v1/signing-secrets",

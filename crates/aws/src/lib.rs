@@ -7,6 +7,8 @@
 
 mod breakers;
 mod buckets;
+#[cfg(test)]
+mod canned;
 mod change;
 mod clients;
 mod error;
@@ -21,6 +23,7 @@ mod revisions;
 mod signing_secrets;
 mod store;
 mod system;
+mod tries;
 mod vault;
 mod warm;
 

@@ -1,5 +1,7 @@
 //! The queue and the dead-letter queue on SQS. Receiving and deleting are the event source's business.
 
+mod batch;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,13 +28,16 @@ pub(crate) const VISIBILITY_SECONDS_MAX: u64 = 43_200;
 /// The longest message group id that SQS takes, in characters.
 const GROUP_ID_CHARACTERS_MAX: usize = 128;
 
+/// The type of every attribute here. SQS counts it beside name and value.
+const STRING: &str = "String";
+
 const SEND: &str = "sending to the queue";
 const BURY: &str = "sending to the dead-letter queue";
 const POSTPONE: &str = "postponing a queue item";
 
 /// The queue and the dead-letter queue on SQS.
 ///
-/// Calls `sqs:SendMessage` (queue; dead-letter queue if given), `sqs:ChangeMessageVisibility` and
+/// Calls `sqs:SendMessage`, which allows batches too (queue; dead-letter queue if given), `sqs:ChangeMessageVisibility` and
 /// `sqs:GetQueueAttributes` (queue).
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
@@ -58,6 +63,18 @@ impl SqsQueue {
         }
     }
 
+    /// What is sent of an envelope, at once.
+    fn letter(&self, envelope: &Envelope) -> Letter {
+        Letter {
+            text: envelope.to_json(),
+            attributes: envelope.attributes(),
+            delay_seconds: None,
+            group_id: group_id(self.fairness, envelope),
+            trace: envelope.trace.as_ref().and_then(Trace::xray),
+            is_copy: false,
+        }
+    }
+
     /// Puts a message into a queue.
     async fn put(
         &self,
@@ -70,10 +87,8 @@ impl SqsQueue {
             call = call.message_attributes(name, text_attribute(action, value)?);
         }
         if let Some(trace) = letter.trace {
-            let header = MessageSystemAttributeValue::builder().data_type("String");
-            let header = header.string_value(trace).build().map_err(|_| unbuilt(action))?;
             let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-            call = call.message_system_attributes(name, header);
+            call = call.message_system_attributes(name, trace_header(action, trace)?);
         }
         let call = call
             .set_delay_seconds(letter.delay_seconds)
@@ -106,22 +121,20 @@ struct Letter {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn send(&self, envelope: &Envelope, delay: Duration) -> Result<(), PortError> {
+        let mut letter = self.letter(envelope);
         let delay_seconds = whole_seconds(delay, DELAY_SECONDS_MAX);
-        let mut attributes = envelope.attributes();
         if delay_seconds > 0 {
             // Nothing else tells the receiver a delay from a backlog.
-            attributes.push((DELAY_ATTRIBUTE, delay_seconds.to_string()));
-        }
-        let letter = Letter {
-            text: envelope.to_json(),
-            attributes,
-            delay_seconds: (delay_seconds > 0).then_some(delay_seconds),
-            group_id: group_id(self.fairness, envelope),
-            trace: envelope.trace.as_ref().and_then(Trace::xray),
+            letter.attributes.push((DELAY_ATTRIBUTE, delay_seconds.to_string()));
+            letter.delay_seconds = Some(delay_seconds);
             // Only what goes on waiting is sent with a delay.
-            is_copy: delay_seconds > 0,
-        };
+            letter.is_copy = true;
+        }
         self.put(SEND, &self.queue_url, letter).await
+    }
+
+    async fn send_all(&self, envelopes: &[Envelope]) -> Vec<Result<(), PortError>> {
+        self.send_together(envelopes).await
     }
 
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
@@ -219,8 +232,19 @@ fn group_id(fairness: Fairness, envelope: &Envelope) -> Option<String> {
 
 fn text_attribute(action: &'static str, value: String) -> Result<MessageAttributeValue, PortError> {
     MessageAttributeValue::builder()
-        .data_type("String")
+        .data_type(STRING)
         .string_value(value)
+        .build()
+        .map_err(|_| unbuilt(action))
+}
+
+fn trace_header(
+    action: &'static str,
+    trace: String,
+) -> Result<MessageSystemAttributeValue, PortError> {
+    MessageSystemAttributeValue::builder()
+        .data_type(STRING)
+        .string_value(trace)
         .build()
         .map_err(|_| unbuilt(action))
 }
@@ -230,100 +254,4 @@ fn unbuilt(action: &'static str) -> PortError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use aws_sdk_sqs::config::Credentials;
-    use bytes::Bytes;
-    use relay_core::body::Body;
-    use relay_core::destination::{Method, Target};
-    use relay_core::headers::Headers;
-    use relay_core::identity::{
-        AcceptedId, CorrelationId, Generation, MessageId, RelayId, SenderId,
-    };
-    use relay_core::lifecycle::Life;
-    use relay_core::time::Timestamp;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use crate::Endpoints;
-
-    #[test]
-    fn waits_are_never_cut_short_but_by_the_limit() {
-        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (u64::MAX, 900)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis), 900), seconds, "{millis}");
-        }
-    }
-
-    fn envelope(target: &str) -> Envelope {
-        let (sender, message) =
-            (SenderId::parse("billing").unwrap(), MessageId::parse("1").unwrap());
-        Envelope {
-            id: RelayId::of(&sender, &message),
-            sender_id: sender,
-            message_id: message,
-            life: Life {
-                accepted_id: AcceptedId::from_random([1; 16]),
-                generation: Generation(0),
-                generation_started_at: Timestamp::from_millis(1),
-                expires_at: Timestamp::from_millis(2),
-            },
-            target: Target::parse(target).unwrap(),
-            method: Method::Post,
-            headers: Headers::default(),
-            correlation_id: CorrelationId::parse("c").unwrap(),
-            trace: None,
-            body: Body::Inline(Bytes::new()),
-        }
-    }
-
-    /// How many tries a send with this delay makes at a service that has trouble.
-    async fn tries(delay: Duration) -> usize {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let tries = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&tries);
-        let service = tokio::spawn(async move {
-            loop {
-                let (mut socket, _) = listener.accept().await.unwrap();
-                counted.fetch_add(1, Ordering::SeqCst);
-                let mut piece = [0; 16 * 1024];
-                let _ = socket.read(&mut piece).await;
-                let answer = "HTTP/1.1 503 Later\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                let _ = socket.write_all(answer.as_bytes()).await;
-            }
-        });
-        let credentials = Credentials::new("id", "key", None, None, "test");
-        let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("eu-central-1"))
-            .credentials_provider(credentials);
-        let endpoints = Endpoints { sqs: Some(url.clone()), ..Endpoints::default() };
-        let clients = Clients::load(loader, endpoints).await;
-        let queue = SqsQueue::new(&clients, format!("{url}/1/queue"), None, Fairness::Off);
-        let sent = queue.send(&envelope("https://example.com/"), delay).await;
-        assert!(sent.is_err(), "{sent:?}");
-        service.abort();
-        tries.load(Ordering::SeqCst)
-    }
-
-    #[tokio::test]
-    async fn f36_a_copy_is_sent_in_one_try_and_a_first_message_in_several() {
-        assert_eq!(tries(Duration::from_secs(30)).await, 1);
-        assert_eq!(tries(Duration::ZERO).await, 3);
-    }
-
-    #[test]
-    fn group_ids_follow_the_setting_and_fit() {
-        let near = envelope("https://example.com/hooks");
-        assert_eq!(group_id(Fairness::Off, &near), None);
-        assert_eq!(group_id(Fairness::Sender, &near).as_deref(), Some("billing"));
-        let destination = group_id(Fairness::Destination, &near).unwrap();
-        assert_eq!(destination, near.target.destination());
-        let far = envelope(&format!("https://{}.example/", ["a".repeat(60).as_str(); 3].join(".")));
-        let hashed = group_id(Fairness::Destination, &far).unwrap();
-        assert!(hashed.len() <= GROUP_ID_CHARACTERS_MAX, "{hashed}");
-    }
-}
+mod tests;

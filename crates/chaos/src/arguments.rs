@@ -47,6 +47,15 @@ pub struct RunArguments {
     /// Clients that send at the same time
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
+    /// Messages in one request; 1 sends each on its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub bulk: u16,
+    /// Lean status tracking: messages may arrive twice, and none may get lost
+    #[arg(long)]
+    pub lean: bool,
+    /// Bodies that fit the queue are kept nowhere else
+    #[arg(long)]
+    pub unretained: bool,
     /// How long to wait, once nothing fails any more, for the last message, in seconds
     #[arg(long, default_value_t = 180)]
     pub settle_seconds: u64,

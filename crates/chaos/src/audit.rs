@@ -44,16 +44,24 @@ pub struct Finding {
     pub wrong_bodies: usize,
 }
 
-/// Judges one message.
+/// What explains a double where first attempts are made without a claim.
+const UNCLAIMED: &str = "unclaimed";
+
+/// Judges one message. In lean status tracking first attempts are made without a claim: any number of them may arrive,
+/// beside each other and beside what is claimed. What is lost is lost there as well.
 #[must_use]
 pub fn judge(
     message: &Message,
     posted: &Posted,
     shown: Option<&Shown>,
     arrivals: &[Arrival],
+    lean: bool,
 ) -> Finding {
     let taken = arrivals.iter().filter(|call| is_success(call.status));
-    let extra = extra(taken.clone().map(|call| call.attempt), shown);
+    let mut extra = extra(taken.clone().map(|call| call.attempt), shown);
+    for one in extra.iter_mut().filter(|one| lean && one.attempt == 1) {
+        one.explanation.get_or_insert_with(|| UNCLAIMED.to_owned());
+    }
     let verdict = match (posted, shown) {
         (Posted::Refused(_), _) | (Posted::Unknown, None) => Verdict::NotAccepted,
         (Posted::Accepted, None) => Verdict::Lost,
@@ -66,7 +74,8 @@ pub fn judge(
             (status, _) => Verdict::Stuck(status.to_owned()),
         },
     };
-    let overlaps = arrivals.iter().filter(|call| call.overlaps);
+    let has_unclaimed = lean && arrivals.iter().any(|call| call.attempt == 1);
+    let overlaps = arrivals.iter().filter(|call| call.overlaps && !has_unclaimed);
     Finding {
         overlapping: overlaps.filter(|_| !has_lost_attempt(shown)).count(),
         wrong_bodies: arrivals.iter().filter(|it| it.body_sha256 != message.body_sha256).count(),
@@ -139,13 +148,22 @@ mod tests {
     }
 
     fn judged(posted: Posted, shown: Option<Shown>, arrivals: &[Arrival]) -> Finding {
+        judged_as(posted, shown, arrivals, false)
+    }
+
+    fn judged_as(
+        posted: Posted,
+        shown: Option<Shown>,
+        arrivals: &[Arrival],
+        lean: bool,
+    ) -> Finding {
         let message = Message {
             id: "msg_1".to_owned(),
             kind: Kind::Ok,
             request: String::new(),
             body_sha256: "b".to_owned(),
         };
-        judge(&message, &posted, shown.as_ref(), arrivals)
+        judge(&message, &posted, shown.as_ref(), arrivals, lean)
     }
 
     #[test]
@@ -182,6 +200,22 @@ mod tests {
         let record = shown("DELIVERED", vec![outcome(1, Some(200), None)]);
         let found = judged(Posted::Accepted, Some(record), &[call(1, 200), call(2, 200)]);
         assert_eq!(found.extra, [unexplained(2)]);
+    }
+
+    #[test]
+    fn where_tracking_is_lean_first_attempts_may_double_and_nothing_may_be_lost() {
+        let lean = |shown, arrivals: &[Arrival]| judged_as(Posted::Accepted, shown, arrivals, true);
+        let record = || Some(shown("DELIVERED", vec![outcome(1, Some(200), None)]));
+        let mut beside = call(1, 200);
+        beside.overlaps = true;
+        let found = lean(record(), &[call(1, 200), beside]);
+        let explained = Extra { attempt: 1, explanation: Some(UNCLAIMED.to_owned()) };
+        assert_eq!((found.extra, found.overlapping), (vec![explained], 0));
+        // Later attempts are claimed in lean tracking as well.
+        let found = lean(record(), &[call(1, 200), call(2, 200)]);
+        assert_eq!(found.extra, [Extra { attempt: 2, explanation: None }]);
+        assert_eq!(lean(record(), &[call(1, 503)]).verdict, Verdict::Lost);
+        assert_eq!(lean(None, &[]).verdict, Verdict::Lost);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A client as it should be: it sends a message under the same id until it knows what became of it.
 
+use bytes::Bytes;
 use relay_testkit::Chance;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -12,11 +13,11 @@ use crate::mix::Message;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(32);
 /// How often a message is sent before its client gives up. At one failing call in five, and with
 /// processes killed, a handful is usual; this many means that nothing works at all.
-const TRIES_MAX: u32 = 40;
+pub(crate) const TRIES_MAX: u32 = 40;
 /// First wait before another try; doubled each time.
-const WAIT_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const WAIT_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait before another try.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Tries to read how a message stands.
 const LOOKS_MAX: u32 = 5;
 
@@ -113,7 +114,7 @@ impl Client {
     async fn insist(&self, path: &str, text: &str, chance: &mut Chance) -> (Posted, u32) {
         let mut wait = WAIT_FIRST;
         for sent in 1..=TRIES_MAX {
-            match self.post_once(path, text).await {
+            match self.ask(path, text).await.map(|(status, _)| status) {
                 Ok(StatusCode::OK | StatusCode::ACCEPTED) => return (Posted::Accepted, sent),
                 Ok(status) if is_definite(status) => {
                     return (Posted::Refused(status.as_u16()), sent);
@@ -129,15 +130,18 @@ impl Client {
         (Posted::Unknown, TRIES_MAX)
     }
 
-    async fn post_once(&self, path: &str, text: &str) -> Result<StatusCode, reqwest::Error> {
+    /// One request, and all of its answer: one is an answer only when all of it is there.
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        text: &str,
+    ) -> Result<(StatusCode, Bytes), reqwest::Error> {
         let request = self.http.post(format!("{}{path}", self.url));
         let request = request.headers(self.authorization.clone());
         let request = request.header("content-type", "application/json");
         let response = request.body(text.to_owned()).send().await?;
         let status = response.status();
-        // An answer is one only when all of it is there.
-        response.bytes().await?;
-        Ok(status)
+        Ok((status, response.bytes().await?))
     }
 
     /// Runs the relay's reconciler once, and waits for its end.
@@ -176,7 +180,7 @@ impl Client {
 }
 
 /// Whether sending the same again could not change the answer.
-fn is_definite(status: StatusCode) -> bool {
+pub(crate) fn is_definite(status: StatusCode) -> bool {
     let may_pass = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT];
     status.is_client_error() && !may_pass.contains(&status)
 }

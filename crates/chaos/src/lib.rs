@@ -9,6 +9,7 @@ pub mod arguments;
 pub mod audit;
 pub mod bench;
 mod breaking;
+pub mod bulk;
 pub mod client;
 pub mod isolation;
 pub mod killer;

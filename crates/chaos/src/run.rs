@@ -11,6 +11,7 @@ use crate::arguments::RunArguments;
 use crate::audit::judge;
 use crate::bench::{Bench, BenchError, BenchOptions, Way};
 use crate::breaking::break_while;
+use crate::bulk::packed;
 use crate::client::{Client, Posted, Shown};
 use crate::mix::{Kind, Message, Targets, message};
 use crate::queues::QueuesError;
@@ -72,7 +73,7 @@ pub async fn run(arguments: &RunArguments, program: Option<PathBuf>) -> Result<R
         Targets { sound: sound.address(), flaky: flaky.address(), failing: failing.address() };
     let bench = Bench::start(BenchOptions {
         program,
-        parameters: owned(&PARAMETERS),
+        parameters: parameters(arguments),
         settings: owned(&SETTINGS),
         targets: vec![targets.sound, targets.flaky, targets.failing],
         way: Way::Faulty,
@@ -97,6 +98,17 @@ pub async fn run(arguments: &RunArguments, program: Option<PathBuf>) -> Result<R
     run.judge_all(&sent, &records, &mut report).await?;
     run.bench.stop().await;
     Ok(report)
+}
+
+fn parameters(arguments: &RunArguments) -> BTreeMap<String, String> {
+    let mut parameters = owned(&PARAMETERS);
+    if arguments.lean {
+        parameters.insert("StatusTracking".to_owned(), "lean".to_owned());
+    }
+    if arguments.unretained {
+        parameters.insert("RetainBodies".to_owned(), "false".to_owned());
+    }
+    parameters
 }
 
 fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -127,24 +139,38 @@ impl Run<'_> {
         let messages = (0..count).filter_map(|number| message(seed, number, targets));
         let sending = async {
             let started = Instant::now();
-            let sent: Vec<(Sent, u32)> = stream::iter((0..).zip(messages))
-                .map(|(number, message): (u64, _)| async move {
+            let requests = packed(messages, usize::from(self.arguments.bulk));
+            let sent: Vec<(Vec<Sent>, u32)> = stream::iter((0..).zip(requests))
+                .map(|(number, messages): (u64, _)| async move {
                     let mut chance = Chance::seeded(seed.wrapping_add(number));
-                    let (posted, requests) = self.client.post(&message, &mut chance).await;
-                    (Sent { message, posted }, requests)
+                    self.post(messages, &mut chance).await
                 })
                 .buffer_unordered(usize::from(self.arguments.concurrency))
                 .collect()
                 .await;
             let sending_seconds = started.elapsed().as_secs_f64();
-            self.most_of(sent.len(), || self.arrivals.messages()).await;
+            let count = sent.iter().map(|(sent, _)| sent.len()).sum();
+            self.most_of(count, || self.arrivals.messages()).await;
             (sent, sending_seconds)
         };
         let (sent, sending_seconds) =
             break_while(self.arguments, &self.bench, report, sending).await;
         report.sending_seconds = sending_seconds;
         report.requests = sent.iter().map(|(_, requests)| u64::from(*requests)).sum();
-        sent.into_iter().map(|(sent, _)| sent).collect()
+        sent.into_iter().flat_map(|(sent, _)| sent).collect()
+    }
+
+    /// Sends what goes in one request. Says also how many requests it took.
+    async fn post(&self, messages: Vec<Message>, chance: &mut Chance) -> (Vec<Sent>, u32) {
+        let (posted, requests) = match messages.as_slice() {
+            [message] if self.arguments.bulk == 1 => {
+                let (posted, requests) = self.client.post(message, chance).await;
+                (vec![posted], requests)
+            }
+            messages => self.client.post_all(messages, chance).await,
+        };
+        let sent = messages.into_iter().zip(posted);
+        (sent.map(|(message, posted)| Sent { message, posted }).collect(), requests)
     }
 
     /// Lets the targets that were down recover, and sets the messages going again that died of it, while
@@ -157,11 +183,20 @@ impl Run<'_> {
         self.arrivals.recover();
         say(&format!("everything breaks again while {} dead messages are redriven", meant.len()));
         let asking = async {
-            stream::iter(meant.iter().map(|place| &sent[*place].message.id))
-                .for_each_concurrent(usize::from(self.arguments.concurrency), |id| async move {
+            stream::iter(meant.chunks(usize::from(self.arguments.bulk)))
+                .for_each_concurrent(usize::from(self.arguments.concurrency), |some| async move {
                     let mut chance = Chance::seeded(self.arguments.seed);
+                    let ids: Vec<&str> =
+                        some.iter().map(|place| sent[*place].message.id.as_str()).collect();
                     // What a refusal means shows in the record.
-                    self.client.redrive(id, &mut chance).await;
+                    match ids.as_slice() {
+                        [id] if self.arguments.bulk == 1 => {
+                            self.client.redrive(id, &mut chance).await;
+                        }
+                        ids => {
+                            self.client.redrive_all(ids, &mut chance).await;
+                        }
+                    }
                 })
                 .await;
             let ids = || meant.iter().map(|place| &sent[*place].message.id);
@@ -194,7 +229,11 @@ impl Run<'_> {
             let calls = self.arrivals.of(&message.id);
             let record = record.as_ref();
             report.target_calls += calls.len() as u64;
-            report.add(message, posted, &judge(message, posted, record, &calls));
+            report.add(
+                message,
+                posted,
+                &judge(message, posted, record, &calls, self.arguments.lean),
+            );
             report.redelivered += u64::from(
                 record.is_some_and(|shown| shown.generation > 0 && shown.status == "DELIVERED"),
             );

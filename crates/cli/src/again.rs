@@ -102,6 +102,7 @@ async fn by_filter(
             RedriveOutcome::Counted => Done::Counted,
             RedriveOutcome::Again(generation) => Done::Sent(generation),
             RedriveOutcome::MovedOn(_) => Done::MovedOn,
+            RedriveOutcome::NoBody => Done::NoBody,
             RedriveOutcome::Failed(error) => Done::Failed(error),
         };
         work.tell(&id, found.as_deref(), &done);
@@ -154,6 +155,7 @@ async fn one(going: &SetGoing, id: &RelayId, again: Again, dry_run: bool) -> Don
     match going.again(id, again).await {
         Ok(Gone::Again(generation)) => Done::Sent(generation),
         Ok(Gone::Refused(status)) => Done::Refused(status),
+        Ok(Gone::NoBody) => Done::NoBody,
         Ok(Gone::Unknown) => Done::Unknown,
         Err(Stopped(error)) => Done::Failed(error),
     }

@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
 use clap::Args;
 use relay_aws::{
-    Clients, DynamoKeys, DynamoLedger, DynamoStore, Endpoints, SecretsManagerVault, SqsQueue,
+    Clients, DynamoKeys, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SecretsManagerVault, SqsQueue,
     SystemAmbient,
 };
 use relay_core::access::{MasterId, MasterSecrets};
@@ -151,7 +151,8 @@ impl Deployment {
         let queue_url = settings.queue_url.as_str();
         let queue = Arc::new(SqsQueue::new(&clients, queue_url, None, settings.fairness));
         let ambient = Arc::new(SystemAmbient);
-        let going = SetGoing { store: store.clone(), queue, ambient };
+        let payloads = Arc::new(S3Payloads::new(&clients, settings.bucket.as_str()));
+        let going = SetGoing { store: store.clone(), queue, payloads, ambient };
         Ok(Operator { store, ledger, stop: stop.clone(), going })
     }
 }

@@ -50,6 +50,7 @@ async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End
         let done = match outcome {
             RecoverOutcome::Counted => Done::Counted,
             RecoverOutcome::Sent => Done::Sent(generation.unwrap_or_default()),
+            RecoverOutcome::NoBody => Done::NoBody,
             RecoverOutcome::Failed(error) => Done::Failed(error),
         };
         work.tell(&id, found.as_deref(), &done);

@@ -32,6 +32,8 @@ pub(crate) enum Done {
     Refused(Status),
     /// It was meant by how it stood, and somebody was faster.
     MovedOn,
+    /// Its body is gone, so there is nothing to send.
+    NoBody,
     /// There is no such message.
     Unknown,
     /// Something did not answer.
@@ -89,7 +91,7 @@ impl Work {
         match done {
             Done::Counted => self.counted += 1,
             Done::Sent(_) => self.sent += 1,
-            Done::Refused(_) => self.refused += 1,
+            Done::Refused(_) | Done::NoBody => self.refused += 1,
             Done::MovedOn => self.moved_on += 1,
             Done::Unknown => self.unknown += 1,
             Done::Failed(_) => self.failed += 1,
@@ -210,6 +212,7 @@ fn told(id: &RelayId, found: Option<&Found>, done: &Done) -> Value {
         Done::Sent(generation) => json!({"done": "sent", "generation": generation.0}),
         Done::Refused(status) => json!({"done": "refused", "status": status.as_str()}),
         Done::MovedOn => json!({"done": "movedOn"}),
+        Done::NoBody => json!({"done": "noBody"}),
         Done::Unknown => json!({"done": "notFound"}),
         Done::Failed(error) => json!({"done": "failed", "error": error.to_string()}),
     };
@@ -227,6 +230,7 @@ fn trouble(done: &Done) -> Option<String> {
     match done {
         Done::Counted | Done::Sent(_) | Done::MovedOn => None,
         Done::Refused(status) => Some(format!("left alone: it is {}", status.as_str())),
+        Done::NoBody => Some("left alone: its body was not retained".to_owned()),
         Done::Unknown => Some("there is no such message, or not any more".to_owned()),
         Done::Failed(error) => Some(error.to_string()),
     }

@@ -9,6 +9,9 @@ use crate::trace::{self, SpanId};
 /// What the relay calls itself to targets.
 pub const USER_AGENT: &str = concat!("webhook-relay/", env!("CARGO_PKG_VERSION"));
 
+/// Most headers that the relay adds to the client's.
+const RELAY_HEADERS_MAX: usize = 9;
+
 /// What an attempt needs besides its own time: its result is written, with the retries of that write. The adapters
 /// give one call at most 7 s.
 pub const SETTLE_TIME: Duration = Duration::from_secs(8);
@@ -23,8 +26,9 @@ pub fn headers(
     span: SpanId,
     signature: Option<String>,
 ) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> =
-        envelope.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let chosen = envelope.headers.iter();
+    let mut headers = Vec::with_capacity(envelope.headers.iter().count() + RELAY_HEADERS_MAX);
+    headers.extend(chosen.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
     if envelope.headers.get("user-agent").is_none() {
         add("user-agent", USER_AGENT.to_owned());

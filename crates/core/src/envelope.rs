@@ -2,11 +2,12 @@
 //!
 //! Readers ignore fields they do not know, and hand an unknown version back instead of judging it.
 
-use bytes::Bytes;
-use data_encoding::BASE64;
-use serde::{Deserialize, Deserializer, Serialize};
+mod text;
+mod wire;
 
-use crate::body::{Body, Pointer};
+use bytes::Bytes;
+
+use crate::body::{Body, Pointer, Sha256};
 use crate::destination::{Method, Target};
 use crate::headers::Headers;
 use crate::identity::{CorrelationId, Generation, MessageId, RelayId, SenderId};
@@ -14,6 +15,8 @@ use crate::lifecycle::{Life, State};
 use crate::message::Message;
 use crate::outcome::DeadReason;
 use crate::trace::Trace;
+
+use wire::{Identity, Read, VersionOnly, Written};
 
 /// The version this code writes.
 const VERSION: u32 = 1;
@@ -62,113 +65,18 @@ pub enum EnvelopeError {
     Malformed(String),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    v: u32,
-    id: RelayId,
-    #[serde(rename = "senderId")]
-    sender_id: SenderId,
-    #[serde(rename = "messageId")]
-    message_id: MessageId,
-    #[serde(flatten)]
-    life: Life,
-    target: Target,
-    method: Method,
-    headers: Headers,
-    #[serde(rename = "correlationId")]
-    correlation_id: CorrelationId,
-    #[serde(flatten)]
-    trace: WireTrace,
-    #[serde(flatten)]
-    body: WireBody,
-    #[serde(rename = "bodyRetained", default = "yes", skip_serializing_if = "is_yes")]
-    retained: bool,
-}
-
-/// An envelope that does not say otherwise carries a body that is kept elsewhere as well.
-const fn yes() -> bool {
-    true
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-const fn is_yes(retained: &bool) -> bool {
-    *retained
-}
-
-/// A trace in the form of its headers. No trouble with it is trouble with the message.
-#[derive(Default, Serialize, Deserialize)]
-struct WireTrace {
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
-    traceparent: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
-    tracestate: Option<String>,
-    #[serde(
-        rename = "xrayTrace",
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "text_if_any"
-    )]
-    xray: Option<String>,
-}
-
-impl WireTrace {
-    fn of(trace: &Trace) -> Self {
-        Self {
-            traceparent: Some(trace.traceparent()),
-            tracestate: trace.state().map(str::to_owned),
-            xray: trace.xray(),
-        }
-    }
-
-    fn read(&self) -> Option<Trace> {
-        let Self { traceparent, tracestate, xray } = self;
-        Trace::read(traceparent.as_deref(), tracestate.as_deref(), xray.as_deref())
-    }
-}
-
-/// Reads a text; whatever else is there is as nothing.
-fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Any {
-        Text(String),
-        Else(serde::de::IgnoredAny),
-    }
-    Ok(match Any::deserialize(deserializer)? {
-        Any::Text(text) => Some(text),
-        Any::Else(_) => None,
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-enum WireBody {
-    /// Text of characters that SQS takes.
-    #[serde(rename = "bodyText")]
-    Text(String),
-    /// Anything else.
-    #[serde(rename = "bodyBase64")]
-    Base64(String),
-    #[serde(rename = "bodyStored")]
-    Stored(Pointer),
-}
-
-#[derive(Deserialize)]
-struct Identity {
-    id: RelayId,
-    #[serde(flatten)]
-    life: Life,
-}
-
-#[derive(Deserialize)]
-struct VersionOnly {
-    v: u32,
-}
-
 /// Whether SQS takes the character (API reference of SendMessage: #x9, #xA, #xD, #x20 to #xD7FF,
 /// #xE000 to #xFFFD, #x10000 to #x10FFFF).
 pub const fn queue_takes(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+}
+
+/// Whether SQS takes every character of the text.
+fn queue_takes_all(text: &str) -> bool {
+    // Byte by byte at first: that is quick, and nearly all that is refused are control characters.
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    !text.bytes().any(is_control) && !text.contains(['\u{fffe}', '\u{ffff}'])
 }
 
 impl Envelope {
@@ -199,6 +107,19 @@ impl Envelope {
         Self { trace: Some(trace), ..self }
     }
 
+    /// The body that is kept nowhere but here, and where in `bucket` it has to be put before the last copy of a dead message
+    /// goes: a redrive looks for it there.
+    pub fn only_here(&self, bucket: &str) -> Option<(Pointer, Bytes)> {
+        match &self.body {
+            Body::Inline(bytes) if !self.retained => {
+                let sha256 = Sha256::of(bytes);
+                let pointer = Pointer::for_payload(bucket, &self.id, sha256, bytes.len() as u64);
+                Some((pointer, bytes.clone()))
+            }
+            Body::Inline(_) | Body::Stored(_) | Body::Unretained(_) => None,
+        }
+    }
+
     /// The trace it belongs to: that of the accepting request, else one of its life.
     pub fn trace(&self) -> Trace {
         self.trace.clone().unwrap_or_else(|| Trace::of_life(&self.life))
@@ -206,29 +127,10 @@ impl Envelope {
 
     /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
     pub fn to_json(&self) -> String {
-        let body = match &self.body {
-            Body::Stored(pointer) | Body::Unretained(pointer) => WireBody::Stored(pointer.clone()),
-            Body::Inline(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if text.chars().all(queue_takes) => WireBody::Text(text.to_owned()),
-                Ok(_) | Err(_) => WireBody::Base64(BASE64.encode(bytes)),
-            },
-        };
-        let wire = Wire {
-            v: VERSION,
-            id: self.id.clone(),
-            sender_id: self.sender_id.clone(),
-            message_id: self.message_id.clone(),
-            life: self.life.clone(),
-            target: self.target.clone(),
-            method: self.method,
-            headers: self.headers.clone(),
-            correlation_id: self.correlation_id.clone(),
-            trace: self.trace.as_ref().map(WireTrace::of).unwrap_or_default(),
-            body,
-            retained: self.retained,
-        };
-        // Every field is text, a number or a map with text keys: this cannot fail.
-        serde_json::to_string(&wire).unwrap_or_default()
+        let mut text = Vec::with_capacity(wire::usual_bytes(self));
+        // Every field is text, a number or a map with text keys: neither can fail.
+        let _ = serde_json::to_writer(&mut text, &Written::of(self));
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Reads a queue item.
@@ -236,41 +138,25 @@ impl Envelope {
     /// # Errors
     /// When it is of a newer version, or no envelope.
     pub fn from_json(text: &str) -> Result<Self, EnvelopeError> {
-        let broken = |error: serde_json::Error| {
-            EnvelopeError::Malformed(format!("line {} column {}", error.line(), error.column()))
-        };
-        let VersionOnly { v } = serde_json::from_str(text).map_err(broken)?;
-        if v > VERSION {
-            return Err(EnvelopeError::UnknownVersion(v));
+        let read = serde_json::from_str::<Read<'_>>(text);
+        match read {
+            Ok(read) if read.v <= VERSION => read.envelope(),
+            Ok(read) => Err(EnvelopeError::UnknownVersion(read.v)),
+            // What newer code wrote need not have the fields of today.
+            Err(error) => match serde_json::from_str(text) {
+                Ok(VersionOnly { v }) if v > VERSION => Err(EnvelopeError::UnknownVersion(v)),
+                Ok(VersionOnly { .. }) | Err(_) => Err(EnvelopeError::Malformed(format!(
+                    "line {} column {}",
+                    error.line(),
+                    error.column()
+                ))),
+            },
         }
-        let wire: Wire = serde_json::from_str(text).map_err(broken)?;
-        let body = match wire.body {
-            WireBody::Text(text) => Body::Inline(Bytes::from(text)),
-            WireBody::Base64(text) => BASE64
-                .decode(text.as_bytes())
-                .map(|bytes| Body::Inline(Bytes::from(bytes)))
-                .map_err(|_| EnvelopeError::Malformed("bodyBase64 is not base64".to_owned()))?,
-            WireBody::Stored(pointer) => Body::Stored(pointer),
-        };
-        Ok(Self {
-            id: wire.id,
-            sender_id: wire.sender_id,
-            message_id: wire.message_id,
-            life: wire.life,
-            target: wire.target,
-            method: wire.method,
-            headers: wire.headers,
-            correlation_id: wire.correlation_id,
-            trace: wire.trace.read(),
-            body,
-            retained: wire.retained,
-        })
     }
 
     /// Which message and life an unreadable item belongs to, if that much of it can be read.
     pub fn identity_in(text: &str) -> Option<(RelayId, Life)> {
-        let identity: Identity = serde_json::from_str(text).ok()?;
-        Some((identity.id, identity.life))
+        serde_json::from_str::<Identity>(text).ok().map(Identity::read)
     }
 
     /// The attributes beside the text, for consoles and filters.
@@ -302,7 +188,7 @@ impl Envelope {
     pub fn queue_bytes(&self) -> usize {
         let attribute =
             |(name, value): &(&str, String)| name.len() + value.len() + ATTRIBUTE_TYPE_BYTES;
-        self.to_json().len() + self.attributes().iter().map(attribute).sum::<usize>()
+        wire::bytes_of(&Written::of(self)) + self.attributes().iter().map(attribute).sum::<usize>()
     }
 }
 

@@ -8,6 +8,7 @@
 mod copies;
 mod step;
 mod story;
+mod unclaimed;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -170,6 +171,14 @@ pub enum Observed {
         id: RelayId,
         /// The life it is a copy of.
         life: Life,
+        /// Whether nothing tells who receives it that the message was received before, as a delay or the mark of a
+        /// dead letter does.
+        fresh: bool,
+    },
+    /// Somebody was told that the message is cancelled.
+    Withdrawn {
+        /// The message.
+        id: RelayId,
     },
     /// The queue has one copy less.
     Unqueued {
@@ -212,6 +221,7 @@ impl Observed {
             | Self::Called { id, .. }
             | Self::Returned { id, .. }
             | Self::Queued { id, .. }
+            | Self::Withdrawn { id }
             | Self::Unqueued { id, .. }
             | Self::Buried { id, .. }
             | Self::Moved { id, .. }
@@ -234,6 +244,9 @@ pub struct Bounds {
     pub clock_difference: Duration,
     /// Whether somebody puts records and dead letters right in the background.
     pub reconciled: bool,
+    /// Whether first attempts are made without a claim, as in lean status tracking. Each copy that was sent may then cost
+    /// one call more than the attempts allowed, whatever became of the message; nothing else is let pass.
+    pub lean: bool,
 }
 
 struct Post {
@@ -272,6 +285,7 @@ impl History {
             | Observed::Called { id, .. }
             | Observed::Returned { id, .. }
             | Observed::Queued { id, .. }
+            | Observed::Withdrawn { id }
             | Observed::Unqueued { id, .. }
             | Observed::Buried { id, .. }
             | Observed::Moved { id, .. }

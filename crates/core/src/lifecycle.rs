@@ -6,12 +6,14 @@
 mod beginning;
 mod claim;
 mod ending;
+mod settling;
 
 use serde::{Deserialize, Serialize};
 
 pub use beginning::{Again, Beginning};
 pub use claim::{ClaimRequest, ClaimVerdict, Life, Phase, State};
 pub use ending::Ending;
+pub use settling::Settling;
 
 /// Where a message is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -9,11 +9,12 @@ use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use relay_core::access::Grant;
-use relay_core::identity::{CorrelationId, RelayId};
+use relay_core::identity::{CorrelationId, Generation, RelayId};
 use relay_core::lifecycle::{Again, Status};
 use relay_core::message::Message;
 use relay_core::metrics::Metric;
-use relay_core::ports::PortError;
+use relay_core::ports::{Found, PortError};
+use relay_core::time::Timestamp;
 use relay_operate::{Gone, SetGoing, Stopped};
 use serde::Serialize;
 use tracing::Instrument;
@@ -95,6 +96,60 @@ pub(crate) async fn post_resend(
     set_going(&app, &grant, &id, &bytes, Again::Resend, &correlation_id).await
 }
 
+/// A message that was set going again.
+pub(crate) struct Going {
+    /// How often it was, this time included.
+    pub(crate) generation: Generation,
+    /// Until when it is kept.
+    pub(crate) expires_at: Timestamp,
+    /// What it is called.
+    pub(crate) facts: Facts,
+}
+
+/// Sets a message going again, if it is one of a sender that the key is for.
+pub(crate) async fn go(
+    app: &App,
+    grant: &Grant,
+    id: &RelayId,
+    again: Again,
+) -> Result<Going, Problem> {
+    let ports = &app.accept.ports;
+    let found = find(app, grant, id).await?;
+    let facts = Facts::of(&found.message);
+    let Message { id, message_id, sender_id, .. } = &found.message;
+    let span = about_message(id, message_id, sender_id);
+    let set_going = SetGoing {
+        store: ports.store.clone(),
+        queue: ports.queue.clone(),
+        payloads: ports.payloads.clone(),
+        ambient: ports.ambient.clone(),
+    };
+    let generation = match set_going.again_from(&found, again).instrument(span).await {
+        Ok(Gone::Again(generation)) => generation,
+        Ok(Gone::Refused(status)) => {
+            return Err(conflict(status, &Status::takes(again.event())).about(facts));
+        }
+        Ok(Gone::NoBody) => return Err(no_body().about(facts)),
+        Ok(Gone::Unknown) => return Err(no_message().about(facts)),
+        Err(Stopped(error)) => return Err(stopped(error, again).about(facts)),
+    };
+    app.recorder.count(match again {
+        Again::Redrive => Metric::Redriven,
+        Again::Resend => Metric::Resent,
+    });
+    Ok(Going { generation, expires_at: found.message.expires_at, facts })
+}
+
+/// A message and its state, if it is one of a sender that the key is for.
+pub(crate) async fn find(app: &App, grant: &Grant, id: &RelayId) -> Result<Found, Problem> {
+    let ports = &app.accept.ports;
+    let facts = || Facts { id: Some(id.to_string()), ..Facts::default() };
+    let found = ports.store.find(id, ports.ambient.now()).await;
+    let found = found.map_err(|error| Problem::from(error).about(facts()))?;
+    let found = found.filter(|found| grant.covers(&found.message.sender_id));
+    found.ok_or_else(|| no_message().about(facts()))
+}
+
 async fn set_going(
     app: &App,
     grant: &Grant,
@@ -104,36 +159,12 @@ async fn set_going(
     correlation_id: &CorrelationId,
 ) -> Result<Response, Problem> {
     nothing_asked(bytes)?;
-    let ports = &app.accept.ports;
-    let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
-    let about = |problem: Problem| problem.about(facts.clone());
-    let found = ports.store.find(id, ports.ambient.now()).await;
-    let found = found.map_err(|error| about(error.into()))?;
-    let found = found.filter(|found| grant.covers(&found.message.sender_id));
-    let found = found.ok_or_else(|| about(no_message()))?;
-    let facts = Facts::of(&found.message);
-    let Message { id, message_id, sender_id, .. } = &found.message;
-    let span = about_message(id, message_id, sender_id);
-    let set_going = SetGoing {
-        store: ports.store.clone(),
-        queue: ports.queue.clone(),
-        ambient: ports.ambient.clone(),
-    };
-    let generation = match set_going.again_from(&found, again).instrument(span).await {
-        Ok(Gone::Again(generation)) => generation,
-        Ok(Gone::Refused(status)) => return Err(conflict(status, again).about(facts)),
-        Ok(Gone::Unknown) => return Err(no_message().about(facts)),
-        Err(Stopped(error)) => return Err(stopped(error, again).about(facts)),
-    };
-    app.recorder.count(match again {
-        Again::Redrive => Metric::Redriven,
-        Again::Resend => Metric::Resent,
-    });
+    let Going { generation, expires_at, facts } = go(app, grant, id, again).await?;
     let answer = AgainAnswer {
         id: id.to_string(),
         status: Status::Queued.as_str(),
         generation: generation.0,
-        expires_at: found.message.expires_at.to_string(),
+        expires_at: expires_at.to_string(),
         correlation_id: correlation_id.to_string(),
     };
     Ok((StatusCode::ACCEPTED, Extension(facts), Json(answer)).into_response())
@@ -148,16 +179,30 @@ fn nothing_asked(bytes: &[u8]) -> Result<(), Mistakes> {
     mistakes.or(Some(()))
 }
 
-fn conflict(status: Status, again: Again) -> Problem {
-    let takes = Status::takes(again.event());
+/// What was asked follows from other states than the one that the message is in.
+pub(crate) fn conflict(status: Status, takes: &[Status]) -> Problem {
     if takes.contains(&status) {
         let detail = "its state has just changed: somebody else was faster";
         return Problem::new(Code::StateConflict, detail);
     }
-    let takes: Vec<&str> = takes.into_iter().map(Status::as_str).collect();
-    let detail =
-        format!("the message is {}, and only {} allows it", status.as_str(), takes.join(" or "));
+    let status = status.as_str();
+    let takes = match takes {
+        [first @ .., last] if !first.is_empty() => {
+            let first: Vec<&str> = first.iter().map(|status| status.as_str()).collect();
+            format!("{} or {}", first.join(", "), last.as_str())
+        }
+        takes => takes.iter().map(|status| status.as_str()).collect(),
+    };
+    let detail = format!("the message is {status}, and only {takes} allows it");
     Problem::new(Code::StateConflict, detail)
+}
+
+/// A body that was in the queue alone is gone with the queue item.
+fn no_body() -> Problem {
+    Problem::new(
+        Code::StateConflict,
+        "its body was not retained, so there is nothing to send again",
+    )
 }
 
 /// What was begun may have been done, in which case a repetition comes to something else.

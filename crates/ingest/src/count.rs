@@ -1,10 +1,11 @@
-//! What ingest counts: one request at a time, from the facts that its log line tells.
+//! What ingest counts: one request at a time, from the facts that its log lines tell.
 
 use relay_core::metrics::{Metric, Recorder};
 use relay_core::time::whole_millis;
 
 use crate::codes::Code;
-use crate::observe::{Facts, Line};
+use crate::many::Many;
+use crate::observe::Line;
 
 /// Counts a request that was answered.
 pub(crate) fn count(recorder: &Recorder, line: &Line<'_>) {
@@ -13,20 +14,13 @@ pub(crate) fn count(recorder: &Recorder, line: &Line<'_>) {
         recorder.count(of_code(problem.code));
         return;
     }
-    let Facts { duplicate: Some(duplicate), payload_bytes, offloaded, .. } = line.facts else {
-        return;
-    };
-    recorder.add(Metric::AcceptMilliseconds, whole_millis(line.duration));
-    if duplicate {
-        recorder.count(Metric::Duplicates);
-        return;
+    // A client waits for its request, however many messages are in it.
+    if line.facts.duplicate.is_some() || line.many.is_some_and(Many::has_accepted) {
+        recorder.add(Metric::AcceptMilliseconds, whole_millis(line.duration));
     }
-    recorder.count(Metric::Accepted);
-    if let Some(bytes) = payload_bytes {
-        recorder.add(Metric::PayloadBytes, bytes);
-    }
-    if offloaded {
-        recorder.count(Metric::Offloaded);
+    line.facts.count(recorder);
+    if let Some(many) = line.many {
+        many.count(recorder);
     }
 }
 

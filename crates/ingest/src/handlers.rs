@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use relay_core::access::Grant;
 use relay_core::identity::{CorrelationId, MessageId, RelayId, SenderId};
+use relay_core::message::Message;
 use relay_core::trace::Trace;
 use relay_core::upload::UploadId;
 use tracing::{Instrument, Span, error_span};
@@ -48,32 +49,29 @@ pub(crate) async fn post_message(
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
     let submission = Submission::parse(&bytes, &app.rules)?;
-    let id = RelayId::of(&submission.sender_id, &submission.message_id);
-    let facts = |duplicate| Facts {
-        id: Some(id.to_string()),
-        message_id: Some(submission.message_id.to_string()),
-        destination: Some(submission.target.destination()),
-        sender_id: Some(submission.sender_id.to_string()),
-        duplicate,
-        payload_bytes: Some(submission.content.bytes()),
-        offloaded: false,
-    };
-    if !grant.covers(&submission.sender_id) {
-        let detail = "this key may not send messages of this senderId";
-        let problem = Problem::new(Code::Forbidden, detail).about(facts(None));
-        return Err(problem.because("a sender that is not the key's"));
+    let now = app.accept.ports.ambient.now();
+    let draft = app.accept.draft(submission, &correlation_id, &trace, now);
+    let Message { id, message_id, sender_id, .. } = &draft.message;
+    let facts = Facts { payload_bytes: Some(draft.body_bytes()), ..Facts::of(&draft.message) };
+    if !grant.covers(sender_id) {
+        return Err(not_covered().about(facts));
     }
-    let span = about(&id, &submission.message_id, &submission.sender_id);
-    let accepted = app
-        .accept
-        .accept(&submission, &correlation_id, &trace)
-        .instrument(span)
-        .await
-        .map_err(|error| Problem::from(error).about(facts(None)))?;
+    let span = about(id, message_id, sender_id);
+    let accepted = match app.accept.accept(&draft).instrument(span).await {
+        Ok(accepted) => accepted,
+        Err(error) => return Err(Problem::from(error).about(facts)),
+    };
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let answer = AcceptedAnswer::of(&accepted, submission.message_id.to_string(), &correlation_id);
-    let facts = Facts { offloaded: accepted.offloaded, ..facts(Some(accepted.duplicate)) };
+    let answer = AcceptedAnswer::of(&accepted, message_id.to_string(), &correlation_id);
+    let (duplicate, offloaded) = (Some(accepted.duplicate), accepted.offloaded);
+    let facts = Facts { duplicate, offloaded, ..facts };
     Ok((status, Extension(facts), Json(answer)).into_response())
+}
+
+/// What is answered to a message of somebody whom the key is not for.
+pub(crate) fn not_covered() -> Problem {
+    let detail = "this key may not send messages of this senderId";
+    Problem::new(Code::Forbidden, detail).because("a sender that is not the key's")
 }
 
 /// The span around everything that is done for one message.

@@ -5,6 +5,8 @@ use crate::codes::Code;
 /// Mistakes listed in one answer. A request of a million unknown fields must not be answered with a
 /// document of the same size; whoever reads fifty has enough to do.
 pub const MISTAKES_LISTED_MAX: usize = 50;
+/// Those listed of one message of many: a hundred times as many still fit an answer, however long their names are.
+pub const MISTAKES_LISTED_OF_ITEM_MAX: usize = 10;
 /// How much of a field's name is shown, in characters.
 const NAME_CHARACTERS_SHOWN: usize = 128;
 
@@ -20,13 +22,25 @@ pub struct Mistake {
 }
 
 /// Every wrong field of one request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
     listed: Vec<Mistake>,
     unlisted: usize,
+    listed_max: usize,
+}
+
+impl Default for Mistakes {
+    fn default() -> Self {
+        Self::listing(MISTAKES_LISTED_MAX)
+    }
 }
 
 impl Mistakes {
+    /// None so far, of which as many will be listed.
+    pub const fn listing(listed_max: usize) -> Self {
+        Self { listed: Vec::new(), unlisted: 0, listed_max }
+    }
+
     /// Notes a field that does not have the form asked for.
     pub fn add(&mut self, pointer: impl Into<String>, detail: impl ToString) {
         self.add_as(Code::ValidationError, pointer, detail);
@@ -34,7 +48,7 @@ impl Mistakes {
 
     /// Notes a field that is wrong in a way that has a code of its own.
     pub fn add_as(&mut self, code: Code, pointer: impl Into<String>, detail: impl ToString) {
-        if self.listed.len() < MISTAKES_LISTED_MAX {
+        if self.listed.len() < self.listed_max {
             let (pointer, detail) = (pointer.into(), detail.to_string());
             self.listed.push(Mistake { pointer, detail, code });
         } else {

@@ -3,7 +3,7 @@
 //!
 //! Knows nothing of messages.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -16,15 +16,19 @@ use crate::mistakes::{Mistakes, pointer};
 /// deeper body could be accepted and never be read.
 pub const JSON_DEPTH_MAX: usize = 128;
 
+/// A text of JSON: part of what was sent, unless characters in it are escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// A JSON object: its members in the order they were sent.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
     at: String,
-    members: Vec<(String, &'a RawValue)>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 /// The members as the text has them, repeated names included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -38,8 +42,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    members.push((name, value));
                 }
                 Ok(Members(members))
             }
@@ -55,6 +59,30 @@ pub(crate) fn read_request<'a>(
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
+    read_nested(text_of(bytes, mistakes)?, "", known, mistakes)
+}
+
+/// Reads a request that is a list of things to be read one by one, each with [`read_item`]: how deep they are nested is
+/// for each of them to answer for.
+pub(crate) fn read_list_request<'a>(
+    bytes: &'a [u8],
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<Object<'a>> {
+    read(text_of(bytes, mistakes)?, "", known, mistakes)
+}
+
+/// Reads one thing of such a list, at pointer `at`, as [`read_request`] reads a whole request.
+pub(crate) fn read_item<'a>(
+    value: &'a RawValue,
+    at: &str,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<Object<'a>> {
+    read_nested(value.get(), at, known, mistakes)
+}
+
+fn text_of<'a>(bytes: &'a [u8], mistakes: &mut Mistakes) -> Option<&'a str> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         mistakes.add("", "must be JSON in UTF-8");
         return None;
@@ -63,11 +91,21 @@ pub(crate) fn read_request<'a>(
         mistakes.add("", "must be a JSON object; the request has no body");
         return None;
     }
+    Some(text)
+}
+
+/// Reads the object at pointer `at`, unless it is nested too deep.
+fn read_nested<'a>(
+    text: &'a str,
+    at: &str,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> Option<Object<'a>> {
     if depth(text) > JSON_DEPTH_MAX {
-        mistakes.add("", format!("must not be nested deeper than {JSON_DEPTH_MAX} levels"));
+        mistakes.add(at, format!("must not be nested deeper than {JSON_DEPTH_MAX} levels"));
         return None;
     }
-    read(text, "", known, mistakes)
+    read(text, at, known, mistakes)
 }
 
 /// Reads the object at pointer `at`.
@@ -78,14 +116,20 @@ fn read<'a>(
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
     let object = read_open(text, at, mistakes)?;
-    let mut seen = BTreeSet::new();
+    let mut seen = vec![false; known.len()];
     for (name, _) in &object.members {
-        if !known.contains(&name.as_str()) {
-            let fields = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            mistakes
-                .add(pointer(at, name), format_args!("is not a known field; known are {fields}"));
-        } else if !seen.insert(name) {
-            mistakes.add(pointer(at, name), "is given more than once");
+        match known
+            .iter()
+            .position(|field| *field == name.as_ref())
+            .and_then(|place| seen.get_mut(place))
+        {
+            Some(seen @ false) => *seen = true,
+            Some(true) => mistakes.add(pointer(at, name), "is given more than once"),
+            None => {
+                let fields = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format_args!("is not a known field; known are {fields}");
+                mistakes.add(pointer(at, name), detail);
+            }
         }
     }
     Some(object)
@@ -121,8 +165,8 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be a string, if it is there.
-    pub(crate) fn text(&self, name: &str, mistakes: &mut Mistakes) -> Option<String> {
-        string(self.get(name)?, &self.pointer(name), mistakes)
+    pub(crate) fn text(&self, name: &str, mistakes: &mut Mistakes) -> Option<Cow<'a, str>> {
+        string(self.get(name)?, || self.pointer(name), mistakes)
     }
 
     /// A member that must be there and be a string that `parse` takes.
@@ -164,26 +208,31 @@ impl<'a> Object<'a> {
         &self,
         name: &str,
         mistakes: &mut Mistakes,
-    ) -> Option<Vec<(String, String)>> {
+    ) -> Option<Vec<(Cow<'a, str>, Cow<'a, str>)>> {
         let at = self.pointer(name);
         let object = read_open(self.get(name)?.get(), &at, mistakes)?;
         let pairs = object.members.into_iter().filter_map(|(member, value)| {
-            let value = string(value, &pointer(&at, &member), mistakes)?;
+            let value = string(value, || pointer(&at, &member), mistakes)?;
             Some((member, value))
         });
         Some(pairs.collect())
     }
 }
 
-/// The string that a value is.
-pub(crate) fn string(value: &RawValue, at: &str, mistakes: &mut Mistakes) -> Option<String> {
+/// The string that a value is. Where it stands is asked for only if it is none.
+pub(crate) fn string<'a>(
+    value: &'a RawValue,
+    at: impl FnOnce() -> String,
+    mistakes: &mut Mistakes,
+) -> Option<Cow<'a, str>> {
     if !value.get().starts_with('"') {
-        mistakes.add(at, "must be a string");
+        mistakes.add(at(), "must be a string");
         return None;
     }
     // What is left to go wrong in a valid JSON string is half of a surrogate pair.
     serde_json::from_str(value.get())
-        .map_err(|_| mistakes.add(at, "must be a string of whole characters"))
+        .map(|Text(text)| text)
+        .map_err(|_| mistakes.add(at(), "must be a string of whole characters"))
         .ok()
 }
 

@@ -12,8 +12,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
-use relay_core::identity::{CorrelationId, RelayId};
-use relay_core::logs;
+use relay_core::identity::CorrelationId;
 use relay_core::message::Message;
 use relay_core::time::whole_millis;
 use relay_core::trace::{self, Given, Trace};
@@ -22,6 +21,7 @@ use tracing::{Instrument, error_span};
 use crate::access::KeyUsed;
 use crate::count::count;
 use crate::event::{GatewayRequestId, HostTrace, SourceAddress};
+use crate::many::Many;
 use crate::mistakes::Mistakes;
 use crate::problem::Problem;
 use crate::router::App;
@@ -101,6 +101,7 @@ pub(crate) async fn observe(
     }
     finish(&mut response, &correlation_id);
     let facts = response.extensions_mut().remove::<Facts>();
+    let many = response.extensions_mut().remove::<Many>();
     let line = Line {
         method: method.as_str(),
         route: matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
@@ -113,10 +114,11 @@ pub(crate) async fn observe(
         cold_start: !app.warm.swap(true, Ordering::Relaxed),
         facts: problem.as_ref().map(|problem| problem.facts.clone()).or(facts).unwrap_or_default(),
         problem: problem.as_ref(),
+        many: many.as_ref(),
     };
     count(&app.recorder, &line);
     if line.is_written(app.success_percent) {
-        span.in_scope(|| log(&line));
+        span.in_scope(|| log(&line, app.success_percent));
     }
     response
 }
@@ -201,22 +203,27 @@ pub(crate) struct Line<'a> {
     cold_start: bool,
     pub(crate) facts: Facts,
     pub(crate) problem: Option<&'a Problem>,
+    pub(crate) many: Option<&'a Many>,
 }
 
 impl Line<'_> {
-    /// Whether the line is written when the plain success of `percent` in a hundred messages is: that a message was
-    /// accepted is such a success, and everything else is always written.
+    /// Whether the line is written when the plain success of `percent` in a hundred messages is. That of many is if the line
+    /// of any of them is.
     fn is_written(&self, percent: u8) -> bool {
-        let id = self.facts.id.as_deref().and_then(|id| RelayId::parse(id).ok());
-        match (self.problem, self.facts.duplicate, id) {
-            (None, Some(_), Some(id)) => logs::writes_success(&id, percent),
-            _ => true,
+        match (self.problem, self.many) {
+            (Some(_), _) => true,
+            (None, Some(many)) => many.is_written(percent),
+            (None, None) => self.facts.is_written(percent),
         }
     }
 }
 
-/// The one line of a request: an error when the fault is the relay's own.
-fn log(line: &Line<'_>) {
+/// The one line of a request, after those of the many things that it asked for: an error when the fault is the relay's own.
+fn log(line: &Line<'_>, percent: u8) {
+    if let Some(many) = line.many {
+        many.log(percent);
+    }
+    let counts = line.many.map(Many::counts);
     macro_rules! write_line {
         ($level:ident) => {
             tracing::$level!(
@@ -235,6 +242,10 @@ fn log(line: &Line<'_>) {
                 destination = line.facts.destination.as_deref(),
                 payload_bytes = line.facts.payload_bytes,
                 duplicate = line.facts.duplicate,
+                accepted = counts.map(|counts| counts.accepted),
+                duplicates = counts.map(|counts| counts.duplicates),
+                refused = counts.map(|counts| counts.refused),
+                failed = counts.map(|counts| counts.failed),
                 duration_ms = whole_millis(line.duration),
                 cold_start = line.cold_start,
                 "request"

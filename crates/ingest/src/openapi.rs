@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::access::{Needs, NeedsOf};
-use crate::{again, destinations, handlers, keys, signing};
+use crate::{again, bulk, destinations, handlers, keys, signing};
 
 /// The path that does the same as [`ALIASED`].
 const ALIAS: &str = "/message";
@@ -151,6 +151,9 @@ pub struct SigningSecretRequest {
     ),
     paths(
         handlers::post_message,
+        bulk::post_messages,
+        bulk::delete_messages,
+        bulk::post_redrive,
         handlers::get_message,
         again::post_redrive,
         again::post_resend,
@@ -248,6 +251,8 @@ mod tests {
                 "/v1/api-keys/{id}/rotate",
                 "/v1/destinations/{host}",
                 "/v1/messages",
+                "/v1/messages/bulk",
+                "/v1/messages/bulk/redrive",
                 "/v1/messages/{id}",
                 "/v1/messages/{id}/redrive",
                 "/v1/messages/{id}/resend",
@@ -264,6 +269,8 @@ mod tests {
         let document = document();
         for (schema, fields) in [
             ("MessageRequest", &submission::FIELDS[..]),
+            ("BulkRequest", &bulk::requests::MESSAGES_FIELDS[..]),
+            ("IdsRequest", &bulk::requests::IDS_FIELDS[..]),
             ("UploadRequest", &announcement::FIELDS[..]),
             ("ApiKeyRequest", &keys::fields::FIELDS[..]),
             ("ApiKeyChangeRequest", &keys::fields::FIELDS[..]),

@@ -59,6 +59,15 @@ impl Problem {
         Self { cause: Some(cause.to_string()), ..self }
     }
 
+    /// The same problem of a part of the request, the one at this pointer.
+    #[must_use]
+    pub fn at(mut self, pointer: &str) -> Self {
+        for mistake in &mut self.errors {
+            mistake.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// The same problem, with what is known about the request.
     #[must_use]
     pub fn about(self, facts: Facts) -> Self {
@@ -129,7 +138,7 @@ pub struct FieldError<'a> {
 }
 
 impl<'a> FieldError<'a> {
-    fn of(mistake: &'a Mistake) -> Self {
+    pub(crate) fn of(mistake: &'a Mistake) -> Self {
         Self { pointer: &mistake.pointer, detail: &mistake.detail }
     }
 }

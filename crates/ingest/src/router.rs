@@ -22,7 +22,7 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::request::REQUEST_BYTES_MAX;
 use crate::submission::Rules;
-use crate::{again, handlers, keys, signing};
+use crate::{again, bulk, handlers, keys, signing};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -50,7 +50,7 @@ pub fn router(
     let (routes, needs) = routes().done();
     let app = Arc::new(App {
         guard: Guard::new(&ports, settings.access, needs, &recorder),
-        accept: Accept { ports, limits, message_ttl: settings.message_ttl },
+        accept: Accept::new(ports, settings),
         rules: Rules { destinations, payload_bytes_max: limits.payload_bytes_max },
         openapi: OnceLock::new(),
         warm: AtomicBool::new(false),
@@ -78,6 +78,9 @@ pub(crate) fn routes() -> Routes {
     Routes::default()
         .post("/message", send, handlers::post_message)
         .post("/v1/messages", send, handlers::post_message)
+        .post("/v1/messages/bulk", send, bulk::post_messages)
+        .delete("/v1/messages/bulk", operate, bulk::delete_messages)
+        .post("/v1/messages/bulk/redrive", operate, bulk::post_redrive)
         .post("/v1/uploads", send, handlers::post_upload)
         .get("/v1/messages/{id}", read, handlers::get_message)
         .post("/v1/messages/{id}/redrive", operate, again::post_redrive)

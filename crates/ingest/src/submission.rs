@@ -3,6 +3,8 @@
 //!
 //! Whether an upload exists and whether the id is taken is not judged here: that needs the stores.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use data_encoding::BASE64;
 use relay_core::body::Sha256;
@@ -15,8 +17,8 @@ use relay_core::upload::UploadId;
 use serde_json::value::RawValue;
 
 use crate::codes::Code;
-use crate::mistakes::{Mistakes, pointer};
-use crate::object::{Object, read_request, string};
+use crate::mistakes::{MISTAKES_LISTED_OF_ITEM_MAX, Mistakes, pointer};
+use crate::object::{Object, read_item, read_request, string};
 
 /// The fields of `POST /message`.
 pub const FIELDS: [&str; 9] = [
@@ -99,19 +101,40 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Reads the bytes of a request.
+    /// Reads the bytes of a request. A JSON body stays where it is in them.
     ///
     /// # Errors
     /// Every wrong field.
-    pub fn parse(bytes: &[u8], rules: &Rules) -> Result<Self, Mistakes> {
+    pub fn parse(request: &Bytes, rules: &Rules) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
-        let submission = read_request(bytes, &FIELDS, &mut mistakes)
-            .and_then(|object| Self::read(&object, rules, &mut mistakes));
+        let submission = read_request(request, &FIELDS, &mut mistakes)
+            .and_then(|object| Self::read(&object, request, rules, &mut mistakes));
+        mistakes.or(submission)
+    }
+
+    /// Reads one of several messages in the bytes of a request, the one at pointer `at`.
+    ///
+    /// # Errors
+    /// Every wrong field of it, by its place in the request.
+    pub(crate) fn parse_item(
+        item: &RawValue,
+        at: &str,
+        request: &Bytes,
+        rules: &Rules,
+    ) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::listing(MISTAKES_LISTED_OF_ITEM_MAX);
+        let submission = read_item(item, at, &FIELDS, &mut mistakes)
+            .and_then(|object| Self::read(&object, request, rules, &mut mistakes));
         mistakes.or(submission)
     }
 
     /// Every field is read before the first missing one ends it: `?` comes last.
-    fn read(object: &Object<'_>, rules: &Rules, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(
+        object: &Object<'_>,
+        request: &Bytes,
+        rules: &Rules,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         let message_id = object.required("messageId", MessageId::parse, mistakes);
         let sender_id = object.required("senderId", SenderId::parse, mistakes);
         let timestamp = object.parsed(
@@ -130,7 +153,7 @@ impl Submission {
             None => Some(Method::Post),
         };
         let headers = headers(object, mistakes);
-        let content = content(object, rules, mistakes);
+        let content = content(object, request, rules, mistakes);
         let (content, content_type) = content?;
         let headers = match content_type {
             Some(content_type) => headers?.with_default_content_type(content_type),
@@ -165,7 +188,7 @@ fn headers(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Headers> {
         return Some(Headers::default());
     }
     let pairs = object.strings("headers", mistakes)?;
-    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let pairs = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     Headers::parse(pairs)
         .map_err(|wrong| {
             for (name, mistake) in wrong {
@@ -179,6 +202,7 @@ fn headers(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Headers> {
 /// The body and the content type it has unless the client names another. No body, no content type.
 fn content(
     object: &Object<'_>,
+    request: &Bytes,
     rules: &Rules,
     mistakes: &mut Mistakes,
 ) -> Option<(Content, Option<&'static str>)> {
@@ -192,7 +216,7 @@ fn content(
         let upload = uploaded(object, mistakes)?;
         ("payload", Content::Uploaded(upload), Some(Encoding::Base64.content_type()))
     } else {
-        let (bytes, content_type) = given(object, mistakes)?;
+        let (bytes, content_type) = given(object, request, mistakes)?;
         ("body", Content::given(bytes), content_type)
     };
     if content.bytes() > max {
@@ -237,21 +261,44 @@ impl Encoding {
         }
     }
 
-    fn decode(self, value: &RawValue, at: &str, mistakes: &mut Mistakes) -> Option<Bytes> {
+    fn decode(
+        self,
+        value: &RawValue,
+        request: &Bytes,
+        at: impl Fn() -> String,
+        mistakes: &mut Mistakes,
+    ) -> Option<Bytes> {
         match self {
-            Self::Json => Some(Bytes::copy_from_slice(value.get().as_bytes())),
-            Self::Text => string(value, at, mistakes).map(Bytes::from),
+            Self::Json => Some(part(request, value.get().as_bytes())),
+            Self::Text => string(value, at, mistakes).map(|text| match text {
+                Cow::Borrowed(text) => part(request, text.as_bytes()),
+                Cow::Owned(text) => Bytes::from(text),
+            }),
             Self::Base64 => {
-                let text = string(value, at, mistakes)?;
+                let text = string(value, &at, mistakes)?;
                 let decoded = BASE64.decode(text.as_bytes()).map(Bytes::from);
                 let expected = "must be base64 of the standard alphabet, with padding";
-                decoded.map_err(|_| mistakes.add(at, expected)).ok()
+                decoded.map_err(|_| mistakes.add(at(), expected)).ok()
             }
         }
     }
 }
 
-fn given(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<(Bytes, Option<&'static str>)> {
+/// A piece of the request, without copying it.
+fn part(request: &Bytes, piece: &[u8]) -> Bytes {
+    let (whole, range) = (request.as_ptr_range(), piece.as_ptr_range());
+    if whole.start <= range.start && range.end <= whole.end {
+        request.slice_ref(piece)
+    } else {
+        Bytes::copy_from_slice(piece)
+    }
+}
+
+fn given(
+    object: &Object<'_>,
+    request: &Bytes,
+    mistakes: &mut Mistakes,
+) -> Option<(Bytes, Option<&'static str>)> {
     let encoding = match object.get("bodyEncoding") {
         Some(_) => object.parsed("bodyEncoding", Encoding::parse, mistakes),
         None => Some(Encoding::Json),
@@ -259,7 +306,7 @@ fn given(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<(Bytes, Option<
     match object.get("body") {
         Some(value) => {
             let encoding = encoding?;
-            let bytes = encoding.decode(value, &object.pointer("body"), mistakes)?;
+            let bytes = encoding.decode(value, request, || object.pointer("body"), mistakes)?;
             Some((bytes, Some(encoding.content_type())))
         }
         None if object.get("bodyEncoding").is_some() => {

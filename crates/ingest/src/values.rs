@@ -2,10 +2,50 @@
 //!
 //! Knows nothing of keys.
 
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::mistakes::Mistakes;
 use crate::object::{Object, string};
+
+/// Items of a list that are kept. No list of the API is longer, and one of a million must not take their place in memory.
+const ITEMS_KEPT_MAX: usize = 1000;
+
+/// The items of a list.
+struct Items<'a> {
+    kept: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Items<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<'de>, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() < ITEMS_KEPT_MAX {
+                    let Some(item) = list.next_element()? else { break };
+                    kept.push(item);
+                }
+                let mut count = kept.len();
+                while kept.len() == ITEMS_KEPT_MAX && list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Items { kept, count })
+            }
+        }
+        deserializer.deserialize_seq(Each)
+    }
+}
 
 impl<'a> Object<'a> {
     /// Whether the member is there and null.
@@ -53,6 +93,27 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A member that must be a list of as many things, called `what`, if it is there: the exact text of each.
+    pub(crate) fn items(
+        &self,
+        name: &str,
+        what: &str,
+        lengths: std::ops::RangeInclusive<usize>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<&'a RawValue>> {
+        match serde_json::from_str(self.get(name)?.get()) {
+            Ok(Items { kept, count }) if lengths.contains(&count) && kept.len() == count => {
+                Some(kept)
+            }
+            Ok(_) | Err(_) => {
+                let (least, most) = (lengths.start(), lengths.end());
+                let detail = format!("must be a list of {least} to {most} {what}");
+                mistakes.add(self.pointer(name), detail);
+                None
+            }
+        }
+    }
+
     /// A member that must be a list of as many strings, each of which `parse` takes, if it is there.
     pub(crate) fn list<T>(
         &self,
@@ -62,19 +123,11 @@ impl<'a> Object<'a> {
         mistakes: &mut Mistakes,
     ) -> Option<Vec<T>> {
         let at = self.pointer(name);
-        let items: Vec<&RawValue> =
-            match serde_json::from_str::<Vec<&'a RawValue>>(self.get(name)?.get()) {
-                Ok(items) if lengths.contains(&items.len()) => items,
-                Ok(_) | Err(_) => {
-                    let (least, most) = (lengths.start(), lengths.end());
-                    mistakes.add(at, format!("must be a list of {least} to {most} strings"));
-                    return None;
-                }
-            };
+        let items = self.items(name, "strings", lengths, mistakes)?;
         let mut read = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let at = format!("{at}/{index}");
-            let text = string(item, &at, mistakes);
+            let text = string(item, || at.clone(), mistakes);
             match text.map(|text| parse(&text)) {
                 Some(Ok(value)) => read.push(value),
                 Some(Err(detail)) => mistakes.add(at, detail),

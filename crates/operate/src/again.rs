@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use relay_core::body::{Body, Pointer};
 use relay_core::envelope::Envelope;
 use relay_core::identity::{Generation, RelayId};
-use relay_core::lifecycle::{Again, Life, State, Status};
+use relay_core::lifecycle::{Again, Life, Phase, State, Status};
 use relay_core::message::Message;
-use relay_core::ports::{Ambient, Begun, Found, PortError, Queue, Store};
+use relay_core::ports::{Ambient, Begun, Found, OpenError, Payloads, PortError, Queue, Store};
 
 /// Sets messages going again.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct SetGoing {
     pub store: Arc<dyn Store>,
     /// The queue.
     pub queue: Arc<dyn Queue>,
+    /// Stored bodies: whether one is there that the record does not promise.
+    pub payloads: Arc<dyn Payloads>,
     /// Time.
     pub ambient: Arc<dyn Ambient>,
 }
@@ -28,6 +31,8 @@ pub enum Gone {
     Again(Generation),
     /// Its state is one that this does not follow from.
     Refused(Status),
+    /// Its body was in the queue alone and is gone, so there is nothing to send.
+    NoBody,
     /// There is no such message.
     Unknown,
 }
@@ -71,21 +76,67 @@ impl SetGoing {
         if is_half_done(state) {
             return self.send(message, life).await;
         }
+        // What begins must be able to go on, so the body is looked for before anything is written.
+        if state.phase.status().after(again.event()).is_some() && !self.has_body(message).await? {
+            return match state.phase {
+                Phase::Dead { buried: false, .. } => Err(Stopped(not_buried())),
+                Phase::Pending
+                | Phase::Queued
+                | Phase::Processing { .. }
+                | Phase::Retrying { .. }
+                | Phase::Delivered
+                | Phase::Dead { buried: true, .. }
+                | Phase::Cancelled => Ok(Gone::NoBody),
+            };
+        }
         match self.store.begin_again(&message.id, life, again, self.ambient.now()).await? {
-            Begun::Pending(life) => self.send(message, &life).await,
+            Begun::Pending(life) => self.put_into_queue(message, &life).await,
             Begun::Refused => Ok(Gone::Refused(status)),
         }
     }
 
-    /// Puts a message into the queue in the life it is in, and notes it. The body travels as the record
-    /// has it: inside, or as the place where it is stored.
+    /// Puts a message into the queue in the life it is in, and notes it; unless there is no body to send.
     ///
     /// # Errors
     /// When a port does not answer.
     pub async fn send(&self, message: &Message, life: &Life) -> Result<Gone, Stopped> {
-        let envelope = Envelope::of(message, life.clone(), message.body.clone());
+        if !self.has_body(message).await? {
+            return Ok(Gone::NoBody);
+        }
+        self.put_into_queue(message, life).await
+    }
+
+    /// Whether the body can be had: one that was in the queue alone is stored when its message dies, and not before.
+    async fn has_body(&self, message: &Message) -> Result<bool, PortError> {
+        match &message.body {
+            Body::Inline(_) | Body::Stored(_) => Ok(true),
+            Body::Unretained(pointer) => self.is_stored(pointer).await,
+        }
+    }
+
+    async fn is_stored(&self, pointer: &Pointer) -> Result<bool, PortError> {
+        match self.payloads.open(pointer).await {
+            Ok(_stream) => Ok(true),
+            Err(OpenError::Missing) => Ok(false),
+            Err(OpenError::Port(error)) => Err(error),
+        }
+    }
+
+    /// The body travels as it is kept: inside, or as the place where it is stored.
+    async fn put_into_queue(&self, message: &Message, life: &Life) -> Result<Gone, Stopped> {
+        let body = match &message.body {
+            Body::Unretained(pointer) => Body::Stored(pointer.clone()),
+            body @ (Body::Inline(_) | Body::Stored(_)) => body.clone(),
+        };
+        let envelope = Envelope::of(message, life.clone(), body);
         self.queue.send(&envelope, Duration::ZERO).await?;
         self.store.mark_queued(&message.id, life, self.ambient.now()).await?;
         Ok(Gone::Again(life.generation))
     }
+}
+
+/// Why a dead letter cannot go yet: whoever gave it up has still to store its body.
+fn not_buried() -> PortError {
+    let reason = "the burial of the message is under way".to_owned();
+    PortError::Unavailable { action: "looking for the body", reason }
 }

@@ -78,6 +78,8 @@ pub enum RedriveOutcome {
     Again(Generation),
     /// Somebody was faster; this was its status.
     MovedOn(Status),
+    /// Its body is gone.
+    NoBody,
     /// A port did not answer. Repeating is harmless.
     Failed(PortError),
 }
@@ -86,9 +88,10 @@ impl Redriven {
     const fn ended(&self) -> Result<(), &PortError> {
         match &self.outcome {
             RedriveOutcome::Failed(error) => Err(error),
-            RedriveOutcome::Counted | RedriveOutcome::Again(_) | RedriveOutcome::MovedOn(_) => {
-                Ok(())
-            }
+            RedriveOutcome::Counted
+            | RedriveOutcome::Again(_)
+            | RedriveOutcome::MovedOn(_)
+            | RedriveOutcome::NoBody => Ok(()),
         }
     }
 }
@@ -243,6 +246,7 @@ impl DeadLetters {
             match self.going.again_from(&found, Again::Redrive).await {
                 Ok(Gone::Again(generation)) => RedriveOutcome::Again(generation),
                 Ok(Gone::Refused(status)) => RedriveOutcome::MovedOn(status),
+                Ok(Gone::NoBody) => RedriveOutcome::NoBody,
                 Ok(Gone::Unknown) => return None,
                 Err(Stopped(error)) => RedriveOutcome::Failed(error),
             }

@@ -14,7 +14,7 @@ use relay_core::reconcile::overdue_since;
 use relay_core::time::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::again::{SetGoing, Stopped};
+use crate::again::{Gone, SetGoing, Stopped};
 use crate::dead::AT_ONCE;
 use crate::pace::Pace;
 use crate::patience::Patience;
@@ -50,6 +50,8 @@ pub enum RecoverOutcome {
     Counted,
     /// It is in the queue.
     Sent,
+    /// Its body was in the queue alone, and is lost with it.
+    NoBody,
     /// A port did not answer. Repeating is harmless.
     Failed(PortError),
 }
@@ -58,7 +60,7 @@ impl Recovered {
     const fn ended(&self) -> Result<(), &PortError> {
         match &self.outcome {
             RecoverOutcome::Failed(error) => Err(error),
-            RecoverOutcome::Counted | RecoverOutcome::Sent => Ok(()),
+            RecoverOutcome::Counted | RecoverOutcome::Sent | RecoverOutcome::NoBody => Ok(()),
         }
     }
 }
@@ -135,7 +137,10 @@ impl Recover {
         } else {
             pace.lock().await.step().await;
             match self.going.send(&found.message, &found.state.life).await {
-                Ok(_) => RecoverOutcome::Sent,
+                Ok(Gone::Again(_)) => RecoverOutcome::Sent,
+                Ok(Gone::NoBody) => RecoverOutcome::NoBody,
+                // Sending judges no state: neither comes of it.
+                Ok(Gone::Refused(_) | Gone::Unknown) => return None,
                 Err(Stopped(error)) => RecoverOutcome::Failed(error),
             }
         };

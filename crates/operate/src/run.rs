@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relay_aws::{Clients, DynamoLedger, DynamoStore, Emitter, SqsLetters, SqsQueue, SystemAmbient};
+use relay_aws::{
+    Clients, DynamoLedger, DynamoStore, Emitter, S3Payloads, SqsLetters, SqsQueue, SystemAmbient,
+};
 use relay_core::metrics::Recorder;
 use relay_core::settings::{ReconcilerSettings, SettingsErrors};
 use relay_core::time::Timestamp;
@@ -91,6 +93,7 @@ fn build(clients: &Clients, settings: &ReconcilerSettings) -> Reconciler {
         ledger: Arc::new(DynamoLedger::new(clients, settings.table.clone())),
         queue: Arc::new(queue),
         letters: Arc::new(SqsLetters::new(clients, settings.dead_letter_queue_url.clone())),
+        payloads: Arc::new(S3Payloads::new(clients, settings.bucket.clone())),
         ambient: Arc::new(SystemAmbient),
     })
 }

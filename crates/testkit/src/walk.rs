@@ -41,6 +41,10 @@ enum Step {
     MarkQueued(RelayId, Life),
     Claim(RelayId, ClaimRequest),
     Settle(Settlement),
+    Cancel(RelayId, Life),
+    RecordAll(Vec<Message>),
+    MarkAll(Vec<(RelayId, Life)>),
+    SettleAll(Vec<Settlement>),
     GiveUp(RelayId, Life, DeadReason),
     MarkBuried(RelayId, Life),
     BeginAgain(RelayId, Life, Again),
@@ -54,6 +58,9 @@ enum Answer {
     Claimed(Result<Claim, PortError>),
     Settled(Result<Settled, PortError>),
     Begun(Result<Begun, PortError>),
+    AllRecorded(Vec<Result<Recorded, PortError>>),
+    AllNoted(Vec<Result<(), PortError>>),
+    AllSettled(Vec<Result<Settled, PortError>>),
 }
 
 /// What a walk knows about one message.
@@ -86,8 +93,9 @@ pub async fn compare(reference: &dyn Store, subject: &dyn Store, seed: u64, step
     for _ in 0..steps {
         now = now.plus(Duration::from_millis(chance.below(STEP_MILLIS_MAX)));
         let index = usize::try_from(chance.below(MESSAGES)).unwrap_or_default();
+        let together = (chance.below(6) == 0).then(|| all_at_once(&mut tracks, &mut chance, now));
         let Some(track) = tracks.get_mut(index) else { continue };
-        let step = track.next_step(&mut chance, now);
+        let step = together.unwrap_or_else(|| track.next_step(&mut chance, now));
         told.push(format!("{now} {step:?}"));
         let answer = take(reference, &step, now).await;
         same(&answer, &take(subject, &step, now).await, seed, &told);
@@ -98,6 +106,19 @@ pub async fn compare(reference: &dyn Store, subject: &dyn Store, seed: u64, step
         track.learn(&step, answer);
     }
     seen
+}
+
+/// A step with every message of the walk.
+fn all_at_once(tracks: &mut [Track], chance: &mut Chance, now: Timestamp) -> Step {
+    let each = tracks.iter_mut();
+    match chance.below(3) {
+        0 => Step::RecordAll(each.map(|track| track.message(chance, now)).collect()),
+        1 => {
+            let lives = each.map(|track| (track.id.clone(), track.life(chance, now)));
+            Step::MarkAll(lives.collect())
+        }
+        _ => Step::SettleAll(each.filter_map(|track| track.settlement(chance, now)).collect()),
+    }
 }
 
 fn same(reference: &Answer, subject: &Answer, seed: u64, told: &[String]) {
@@ -150,7 +171,7 @@ impl Track {
 
     fn next_step(&mut self, chance: &mut Chance, now: Timestamp) -> Step {
         let id = self.id.clone();
-        match chance.below(16) {
+        match chance.below(17) {
             0 | 1 => Step::Record(Box::new(self.message(chance, now))),
             2 | 3 => Step::MarkQueued(id, self.life(chance, now)),
             4..=7 => Step::Claim(id, self.claim(chance, now)),
@@ -161,6 +182,7 @@ impl Track {
             12 => Step::GiveUp(id, self.life(chance, now), reason(chance)),
             13 => Step::MarkBuried(id, self.life(chance, now)),
             14 => Step::BeginAgain(id, self.life(chance, now), again(chance)),
+            15 => Step::Cancel(id, self.life(chance, now)),
             _ => Step::Find(id),
         }
     }
@@ -180,7 +202,22 @@ impl Track {
         }
     }
 
-    fn settlement(&self, chance: &mut Chance, now: Timestamp) -> Option<Settlement> {
+    /// A hold without a claim, of a first generation that this message has or had.
+    fn unclaimed(&mut self, chance: &mut Chance, now: Timestamp) {
+        let firsts: Vec<_> = self.messages.iter().map(Message::first_life).collect();
+        let newest = chance.below(3) > 0;
+        let life = if newest { firsts.last() } else { chance.pick(&firsts) };
+        let Some(life) = life.cloned() else { return };
+        let until = now.plus(Duration::from_millis(chance.below(WAIT_MILLIS_MAX)));
+        let lease_id = LeaseId::from_random(chance.bits());
+        let (attempt, outcomes) = (1, Vec::new());
+        self.holds.push((life, Lease { lease_id, until, attempt, outcomes, claimed: false }));
+    }
+
+    fn settlement(&mut self, chance: &mut Chance, now: Timestamp) -> Option<Settlement> {
+        if chance.below(3) == 0 {
+            self.unclaimed(chance, now);
+        }
         let newest = chance.below(3) > 0;
         let hold = if newest { self.holds.last() } else { chance.pick(&self.holds) };
         let (life, lease) = hold?.clone();
@@ -225,6 +262,10 @@ async fn take(store: &dyn Store, step: &Step, now: Timestamp) -> Answer {
         Step::GiveUp(id, life, reason) => {
             Answer::Settled(store.give_up(id, life, *reason, now).await)
         }
+        Step::Cancel(id, life) => Answer::Settled(store.cancel(id, life, now).await),
+        Step::RecordAll(messages) => Answer::AllRecorded(store.record_all(messages, now).await),
+        Step::MarkAll(queued) => Answer::AllNoted(store.mark_queued_all(queued, now).await),
+        Step::SettleAll(settlements) => Answer::AllSettled(store.settle_all(settlements).await),
         Step::MarkBuried(id, life) => Answer::Noted(store.mark_buried(id, life, now).await),
         Step::BeginAgain(id, life, again) => {
             Answer::Begun(store.begin_again(id, life, *again, now).await)

@@ -187,6 +187,9 @@ async fn walks_meet_every_kind_of_answer() {
         answers.extend(walk::compare(&one, &other, seed, 100).await.answers);
     }
     let all = [
+        "AllNoted(",
+        "AllRecorded(",
+        "AllSettled(",
         "Begun(Ok(Pending(Life",
         "Begun(Ok(Refused))",
         "Claimed(Ok(Ahead))",

@@ -10,9 +10,10 @@ use relay_core::time::Timestamp;
 use serde::Serialize;
 use tracing::Instrument;
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
+use crate::invocation::Invocation;
 use crate::log::about_item;
-use crate::slots::Slots;
 use crate::tell::Told;
 
 /// What is left of an invocation for its answer when everything else is cut off.
@@ -60,9 +61,9 @@ impl Worker {
         let cut_off = tokio::time::sleep(left);
         tokio::pin!(cut_off);
         // All are begun at once; the slots say how many get on.
-        let slots = self.slots();
+        let invocation = self.invocation(items.len(), invocation_ends);
         let mut deliveries: FuturesUnordered<_> =
-            items.iter().map(|item| self.deliver_alone(&slots, item, invocation_ends)).collect();
+            items.iter().map(|item| self.deliver_alone(&invocation, item)).collect();
         loop {
             tokio::select! {
                 biased;
@@ -83,12 +84,11 @@ impl Worker {
     /// Delivers one item; a panic fails it and no other (F14), and its line says whose it is if that was known.
     pub(crate) async fn deliver_alone<'a>(
         &self,
-        slots: &Slots,
+        invocation: &Invocation,
         item: &'a Item,
-        ends: Timestamp,
     ) -> (&'a Item, Told) {
         let delivery = async {
-            let delivery = AssertUnwindSafe(self.deliver_within(slots, item, ends)).catch_unwind();
+            let delivery = AssertUnwindSafe(self.deliver_within(invocation, item)).catch_unwind();
             match delivery.await {
                 Ok(told) => told,
                 Err(_panic) => {

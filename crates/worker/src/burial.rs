@@ -10,7 +10,8 @@ use relay_core::metrics::Metric;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Begun, DeadLetter, PortError};
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
 use crate::tell::Next;
 
 impl Worker {
@@ -23,12 +24,22 @@ impl Worker {
         reason: DeadReason,
         state: &State,
     ) -> Result<Next, PortError> {
+        self.keep_body(envelope).await?;
         let attributes = envelope.dead_letter_attributes(reason, state);
         self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
         let now = self.ports.ambient.now();
         self.ports.store.mark_buried(&envelope.id, &envelope.life, now).await?;
         tracing::warn!(reason = reason.as_str(), "message is dead");
         Ok(Next::Acknowledge)
+    }
+
+    /// Puts a body that only the queue has where a redrive finds it. Comes before every acknowledgement of a dead message's
+    /// item: with the last one the body is gone. Repeating it is harmless.
+    pub(crate) async fn keep_body(&self, envelope: &Envelope) -> Result<(), PortError> {
+        match envelope.only_here(self.ports.payloads.bucket()) {
+            Some((pointer, bytes)) => self.ports.payloads.put(&pointer, bytes).await,
+            None => Ok(()),
+        }
     }
 
     /// Puts an item that nobody can read where an operator finds it (F14). If it says whose it is, that

@@ -4,7 +4,8 @@ use relay_core::lifecycle::{Phase, State};
 use relay_core::metrics::Metric;
 use relay_core::outcome::{DeadReason, Outcome};
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
 
 impl Worker {
     /// A batch as it comes in.

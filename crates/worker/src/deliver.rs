@@ -10,25 +10,26 @@ use std::time::Duration;
 
 use futures::future::join;
 use relay_core::attempt::SETTLE_TIME;
-use relay_core::breaker::{self, Permit};
+use relay_core::breaker::Permit;
 use relay_core::decide::decide;
 use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::identity::{Generation, LeaseId};
 use relay_core::lifecycle::ClaimRequest;
 use relay_core::metrics::{Metric, Recorder};
 use relay_core::outcome::{AttemptRecord, DeadReason};
-use relay_core::ports::{
-    Ambient, Breakers, Claim, Lease, Payloads, PortError, Queue, Receipt, Sender, Settled,
-    Settlement, SigningSecrets, Store, Vault,
-};
-use relay_core::retry::{Jitter, RetryPolicy};
+use relay_core::ports::{Claim, Lease, PortError, Settled, Settlement};
+use relay_core::retry::Jitter;
+use relay_core::settings::Tracking;
 use relay_core::time::Timestamp;
 use relay_core::trace::SpanId;
 
 use crate::gate::{Gate, Pass};
+use crate::given::{Item, Ports, Rules};
+use crate::invocation::Invocation;
+use crate::joined::Place;
 use crate::log::{log_attempt, name_message, name_message_in};
 use crate::signer::{Secrets, Signer};
-use crate::slots::Slots;
+use crate::slots::Slot;
 use crate::tell::{Next, Told};
 
 /// An item that newer code wrote comes back after this long: by then a newer worker may be there.
@@ -42,77 +43,6 @@ const UNSTARTED_WAITS_MAX: u32 = 60;
 /// can no longer be noted, shown or redriven. No copy is hidden for longer.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1800);
 
-/// One item as the event source hands it out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// What the event source calls it.
-    pub item_id: String,
-    /// What names this receipt of it.
-    pub receipt: Receipt,
-    /// The text; an envelope, if all is well.
-    pub text: String,
-    /// How often it was received, this time included.
-    pub receipts: u32,
-    /// From when on it could be received: when it was sent to the queue and its delay was over. Nothing if the event
-    /// source does not say.
-    pub available_at: Option<Timestamp>,
-    /// The generation that died, if this is a copy of a dead letter that an operator moved back.
-    pub dead_letter: Option<Generation>,
-}
-
-impl Item {
-    /// From when on it waited for a worker. Its first receipt alone says so: later ones come after waits that were meant,
-    /// as does that of a delayed copy until it could be received.
-    pub(crate) fn waits_since(&self) -> Option<Timestamp> {
-        self.available_at.filter(|_| self.receipts <= 1)
-    }
-}
-
-/// The world outside.
-#[derive(Clone)]
-pub struct Ports {
-    /// Records.
-    pub store: Arc<dyn Store>,
-    /// The queue and the queue of dead letters.
-    pub queue: Arc<dyn Queue>,
-    /// Stored bodies.
-    pub payloads: Arc<dyn Payloads>,
-    /// Targets.
-    pub sender: Arc<dyn Sender>,
-    /// Circuit breakers, shared with all other workers.
-    pub breakers: Arc<dyn Breakers>,
-    /// Which secrets the deliveries of senders are signed with.
-    pub signing_secrets: Arc<dyn SigningSecrets>,
-    /// What these are derived from.
-    pub vault: Arc<dyn Vault>,
-    /// Time and chance.
-    pub ambient: Arc<dyn Ambient>,
-}
-
-/// What the settings say about deliveries.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// When and how often a message is tried.
-    pub retry: RetryPolicy,
-    /// How long an attempt may take, besides the time a stored body needs.
-    pub timeout: Duration,
-    /// Slowest rate for a stored body, in bytes a second.
-    pub bytes_per_second_min: u64,
-    /// How long a message is held for one attempt.
-    pub lease: Duration,
-    /// Items of one batch delivered at the same time.
-    pub concurrency: usize,
-    /// Those of them that may go to the same destination.
-    pub concurrency_per_destination: usize,
-    /// When the breaker of a destination opens, and for how long.
-    pub breaker: breaker::Rules,
-    /// How long a generation may wait for its delivery.
-    pub deadline: Duration,
-    /// Longest wait that a received item spends hidden in the queue; a longer one is spent as a fresh
-    /// copy.
-    pub visibility_max: Duration,
-}
-
 /// Delivers messages.
 #[derive(Clone)]
 pub struct Worker {
@@ -125,10 +55,20 @@ pub struct Worker {
     pub(crate) success_percent: u8,
 }
 
+/// What an item has of its invocation when its turn has come.
+struct Room<'a> {
+    /// To call its destination. Given back with the answer.
+    slot: Slot,
+    /// To write down what came of that, with others. Given back by an attempt that is claimed.
+    place: Place<'a>,
+    invocation: &'a Invocation,
+}
+
 /// An attempt that may be made.
-struct Begun {
+struct Begun<'a> {
     lease: Lease,
     permit: Option<Permit>,
+    room: Room<'a>,
     secrets: Secrets,
     /// When it has to be over.
     ends: Timestamp,
@@ -156,28 +96,19 @@ impl Worker {
         &self.recorder
     }
 
-    /// Room for the deliveries of one invocation.
-    pub(crate) fn slots(&self) -> Slots {
-        Slots::new(self.rules.concurrency, self.rules.concurrency_per_destination)
-    }
-
     /// Does for one item whatever is due, and tells the queue. No attempt is begun that could still
     /// run at `invocation_ends`.
     pub async fn deliver(&self, item: &Item, invocation_ends: Timestamp) -> Told {
-        self.deliver_alone(&self.slots(), item, invocation_ends).await.1
+        self.deliver_alone(&self.invocation(1, invocation_ends), item).await.1
     }
 
-    /// The same with room shared with other items, in a span that is to learn whose item it is.
-    pub(crate) async fn deliver_within(
-        &self,
-        slots: &Slots,
-        item: &Item,
-        invocation_ends: Timestamp,
-    ) -> Told {
+    /// The same in an invocation with other items, in a span that is to learn whose item it is.
+    pub(crate) async fn deliver_within(&self, invocation: &Invocation, item: &Item) -> Told {
+        let place = invocation.joined.place();
         let next = match Envelope::from_json(&item.text) {
             Ok(envelope) => {
                 name_message(&envelope);
-                self.advance(slots, &envelope, item, invocation_ends).await
+                self.advance(invocation, &envelope, item, place).await
             }
             Err(EnvelopeError::UnknownVersion(envelope_version)) => {
                 let item_id = item.item_id.as_str();
@@ -197,10 +128,10 @@ impl Worker {
     /// Moves a message on by what this copy of it is good for.
     async fn advance(
         &self,
-        slots: &Slots,
+        invocation: &Invocation,
         envelope: &Envelope,
         item: &Item,
-        invocation_ends: Timestamp,
+        place: Place<'_>,
     ) -> Result<Next, PortError> {
         let now = self.ports.ambient.now();
         if now >= envelope.life.expires_at {
@@ -222,9 +153,12 @@ impl Worker {
             Ok(secrets) => secrets,
             Err(next) => return Ok(next),
         };
-        let left = self.last_begin(envelope, invocation_ends).since(self.ports.ambient.now());
-        match tokio::time::timeout(left, slots.take(&destination)).await {
-            Ok(_slot) => self.take_up(envelope, &destination, item, secrets, invocation_ends).await,
+        let left = self.last_begin(envelope, invocation.ends).since(self.ports.ambient.now());
+        match tokio::time::timeout(left, invocation.slots.take(&destination)).await {
+            Ok(slot) => {
+                let room = Room { slot, place, invocation };
+                self.take_up(envelope, &destination, item, secrets, room).await
+            }
             Err(_elapsed) => Ok(self.unstarted(item)),
         }
     }
@@ -237,7 +171,7 @@ impl Worker {
         destination: &str,
         item: &Item,
         secrets: Secrets,
-        invocation_ends: Timestamp,
+        room: Room<'_>,
     ) -> Result<Next, PortError> {
         let secrets = match self.secrets_by_now(envelope, secrets).await {
             Ok(secrets) => secrets,
@@ -247,11 +181,15 @@ impl Worker {
             Pass::Go(permit) => permit,
             Pass::Wait(until) => return Ok(self.defer(envelope, destination, until)),
         };
-        if self.ports.ambient.now() >= self.last_begin(envelope, invocation_ends) {
+        if self.ports.ambient.now() >= self.last_begin(envelope, room.invocation.ends) {
             self.gate.give_back(destination, permit).await;
             return Ok(self.unstarted(item));
         }
-        let claim = self.claim(envelope).await;
+        let claim = if self.goes_unclaimed(envelope, item) {
+            Ok(self.begin_unclaimed(envelope, &room.place))
+        } else {
+            self.claim(envelope).await
+        };
         let permit = match &claim {
             Ok(Claim::Ours(_)) => permit,
             Ok(_) | Err(_) => {
@@ -261,8 +199,8 @@ impl Worker {
         };
         match claim? {
             Claim::Ours(lease) => {
-                let ends = lease.until.min(invocation_ends).minus(SETTLE_TIME);
-                let begun = Begun { lease, permit, secrets, ends };
+                let ends = lease.until.min(room.invocation.ends).minus(SETTLE_TIME);
+                let begun = Begun { lease, permit, room, secrets, ends };
                 Ok(Next::Told(self.attempt(envelope, destination, item, begun).await))
             }
             Claim::Exhausted => {
@@ -314,15 +252,38 @@ impl Worker {
         self.ports.store.claim(&envelope.id, &claim).await
     }
 
+    /// Whether the attempt is made without a claim: in lean tracking one that is the first for all that its item says.
+    /// Nothing keeps others off it. What was received before is claimed, so that every attempt but one is counted, and
+    /// one that kills its workers ends.
+    fn goes_unclaimed(&self, envelope: &Envelope, item: &Item) -> bool {
+        match self.rules.tracking {
+            Tracking::Full => false,
+            Tracking::Lean => {
+                envelope.life.generation == Generation::default() && item.seems_first()
+            }
+        }
+    }
+
+    /// A hold that only this invocation knows. A second copy in the same batch finds it held.
+    fn begin_unclaimed(&self, envelope: &Envelope, place: &Place<'_>) -> Claim {
+        let until = self.ports.ambient.now().plus(self.rules.lease);
+        if !place.begin(&envelope.id) {
+            return Claim::HeldByOther { until };
+        }
+        let lease_id = LeaseId::from_random(self.ports.ambient.bits());
+        Claim::Ours(Lease { lease_id, until, attempt: 1, outcomes: Vec::new(), claimed: false })
+    }
+
     /// One attempt under a lease: send, decide, settle, tell.
     async fn attempt(
         &self,
         envelope: &Envelope,
         destination: &str,
         item: &Item,
-        begun: Begun,
+        begun: Begun<'_>,
     ) -> Told {
-        let Begun { lease, permit, secrets, ends } = begun;
+        let Begun { lease, permit, room, secrets, ends } = begun;
+        let Room { slot, place, .. } = room;
         let span_id = SpanId::from_random(self.ports.ambient.bits());
         let outcome = self.send(envelope, lease.attempt, span_id, &secrets, ends).await;
         self.count_attempt(&outcome);
@@ -346,14 +307,18 @@ impl Worker {
         }
         // Side by side: what the target did counts for the breaker even if it cannot be written down, and a
         // breaker that cannot be reached keeps neither record nor queue waiting.
-        let report = self.gate.report(destination, permit, outcome.result);
+        let report = async {
+            self.gate.report(destination, permit, outcome.result).await;
+            drop(slot);
+        };
         let told = async {
-            let settled = self.settle(&settlement).await;
+            let settled = self.settle(&settlement, place).await;
             // A success that nobody can look up is not plain.
             if is_withheld && !matches!(settled, Ok(Settled::Done(_))) {
                 write_line();
             }
             let next = match settled {
+                Ok(Settled::Lost) if !settlement.lease.claimed => Ok(self.overtaken()),
                 Ok(settled) => self.after_settling(envelope, item, settled).await,
                 Err(error) => Err(error),
             };

@@ -1,19 +1,89 @@
-//! From the event of the SQS event source to items.
+//! From the event of the SQS event source to items. Of all that an event says of each, only what is used is kept: an event
+//! has some thirty texts for every message.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, DELAY_ATTRIBUTE, dead_letter_generation};
+use relay_core::envelope::dead_letter_generation;
 use relay_core::ports::Receipt;
 use relay_core::time::Timestamp;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
-use crate::deliver::Item;
+use crate::given::Item;
 
 /// The event names no item that could be answered for: the whole invocation fails, and the queue hands
 /// everything out again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an item of the event has no {0}")]
 pub struct EventError(&'static str);
+
+/// A batch of items as Lambda hands it to a function.
+#[derive(Debug, Deserialize)]
+pub struct SqsEvent {
+    #[serde(rename = "Records")]
+    records: Vec<SqsMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SqsMessage {
+    #[serde(default)]
+    message_id: Option<String>,
+    #[serde(default)]
+    receipt_handle: Option<String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    attributes: Option<SystemAttributes>,
+    #[serde(default)]
+    message_attributes: Option<MessageAttributes>,
+}
+
+/// What the queue says of an item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SystemAttributes {
+    #[serde(default, deserialize_with = "number")]
+    approximate_receive_count: Option<u64>,
+    #[serde(default, deserialize_with = "number")]
+    sent_timestamp: Option<u64>,
+}
+
+/// What the relay said of it when it sent it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageAttributes {
+    #[serde(default)]
+    dead_letter: Option<Attribute>,
+    #[serde(default)]
+    delay_seconds: Option<Attribute>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attribute {
+    #[serde(default)]
+    string_value: Option<String>,
+}
+
+/// Reads a number that is written as text; another text is as nothing.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    struct Number;
+    impl Visitor<'_> for Number {
+        type Value = Option<u64>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a number as text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(u64::from_str(text).ok())
+        }
+    }
+    deserializer.deserialize_str(Number)
+}
 
 /// The items of an event.
 ///
@@ -24,18 +94,23 @@ pub fn items_of(event: SqsEvent) -> Result<Vec<Item>, EventError> {
 }
 
 fn item_of(record: SqsMessage) -> Result<Item, EventError> {
-    let attribute = |name: &str| record.message_attributes.get(name)?.string_value.as_deref();
-    let dead_letter = attribute(DEAD_LETTER_ATTRIBUTE).and_then(dead_letter_generation);
-    let delay_seconds = attribute(DELAY_ATTRIBUTE).and_then(|seconds| seconds.parse().ok());
-    let delay = Duration::from_secs(delay_seconds.unwrap_or_default());
-    let number = |name: &str| record.attributes.get(name)?.parse::<u64>().ok();
+    let attributes = record.attributes.unwrap_or_default();
+    let message_attributes = record.message_attributes.unwrap_or_default();
+    let text =
+        |attribute: Option<Attribute>| attribute.and_then(|attribute| attribute.string_value);
+    let dead_letter = text(message_attributes.dead_letter);
+    let dead_letter = dead_letter.and_then(|generation| dead_letter_generation(&generation));
+    let delay = text(message_attributes.delay_seconds);
+    let delay_seconds = delay.as_ref().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
+    let was_delayed_for = Duration::from_secs(delay_seconds);
+    let receipts = attributes.approximate_receive_count;
     Ok(Item {
-        receipts: number("ApproximateReceiveCount")
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(1),
-        available_at: number("SentTimestamp")
-            .map(|sent_at| Timestamp::from_millis(sent_at).plus(delay)),
+        receipts: receipts.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+        available_at: attributes
+            .sent_timestamp
+            .map(|sent_at| Timestamp::from_millis(sent_at).plus(was_delayed_for)),
         dead_letter,
+        is_delayed: delay.is_some(),
         item_id: record.message_id.ok_or(EventError("messageId"))?,
         receipt: Receipt(record.receipt_handle.ok_or(EventError("receiptHandle"))?),
         text: record.body.ok_or(EventError("body"))?,
@@ -57,6 +132,29 @@ mod tests {
         let items = items_of(serde_json::from_value(event).unwrap()).unwrap();
         assert_eq!((items[0].receipts, items[0].dead_letter.map(|dead| dead.0)), (7, Some(2)));
         assert_eq!(items[0].available_at, Some(Timestamp::from_millis(1_764_000_000_000)));
+        assert!(!items[0].is_delayed);
+    }
+
+    #[test]
+    fn an_event_as_lambda_hands_it_out_is_read() {
+        let text = r#"{"Records":[{"messageId":"059f36b4","receiptHandle":"AQEBwJ","body":"{\"v\":1}",
+            "attributes":{"ApproximateReceiveCount":"2","AWSTraceHeader":"Root=1-5759e988","SentTimestamp":"1545082649183",
+            "SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"1545082649185"},
+            "messageAttributes":{"messageId":{"stringValue":"order-1","stringListValues":[],"binaryListValues":[],
+            "dataType":"String"}},"md5OfBody":"e4e68fb7bd0e697a0ae8f1bb342846b3","md5OfMessageAttributes":null,
+            "eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-2:123456789012:my-queue",
+            "awsRegion":"us-east-2"}]}"#;
+        let items = items_of(serde_json::from_str(text).unwrap()).unwrap();
+        let item = Item {
+            item_id: "059f36b4".to_owned(),
+            receipt: Receipt("AQEBwJ".to_owned()),
+            text: r#"{"v":1}"#.to_owned(),
+            receipts: 2,
+            available_at: Some(Timestamp::from_millis(1_545_082_649_183)),
+            dead_letter: None,
+            is_delayed: false,
+        };
+        assert_eq!(items, [item]);
     }
 
     #[test]
@@ -71,7 +169,7 @@ mod tests {
             }]});
             let items = items_of(serde_json::from_value(event).unwrap()).unwrap();
             let expected = Some(Timestamp::from_millis(available_at));
-            assert_eq!(items[0].available_at, expected, "{delay}");
+            assert_eq!((items[0].available_at, items[0].is_delayed), (expected, true), "{delay}");
         }
     }
 

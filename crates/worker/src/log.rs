@@ -16,7 +16,8 @@ use relay_core::trace::SpanId;
 use tracing::Span;
 use tracing::field::{Empty, display};
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
 
 /// The span around everything that is done for one item, which does not say yet whose it is: reading it may fail, and
 /// what comes of that is to be told within.

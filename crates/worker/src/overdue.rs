@@ -7,7 +7,8 @@ use relay_core::outcome::DeadReason;
 use relay_core::ports::PortError;
 use relay_core::time::Timestamp;
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
 use crate::tell::Next;
 
 impl Worker {

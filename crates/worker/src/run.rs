@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use futures::future::join;
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_aws::{
@@ -17,7 +16,7 @@ use relay_core::time::Timestamp;
 use tracing::Instrument;
 
 use crate::sender::{HttpSender, SenderError, SystemLookup};
-use crate::{BatchAnswer, Ports, Rules, Worker, items_of};
+use crate::{BatchAnswer, Ports, Rules, SqsEvent, Worker, items_of};
 
 /// How long the start waits for the master secrets. Lambda gives all of it 10 s.
 const VAULT_WARM_WITHIN: Duration = Duration::from_secs(3);
@@ -117,5 +116,6 @@ fn rules(settings: &WorkerSettings) -> Rules {
         breaker: settings.breaker,
         deadline: settings.deadline,
         visibility_max: settings.visibility_max,
+        tracking: settings.tracking,
     }
 }

@@ -6,7 +6,9 @@ use relay_core::lifecycle::{Life, Phase, State};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{PortError, Settled, Settlement};
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
+use crate::joined::{Place, Turn, Waiting};
 use crate::tell::Next;
 
 /// How often the result of an attempt is written before the attempt is left without one. Each try is
@@ -14,8 +16,30 @@ use crate::tell::Next;
 const SETTLE_TRIES: usize = 3;
 
 impl Worker {
-    /// Writes a result. It is worth more than one try: without it the target is called again.
-    pub(crate) async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
+    /// Writes what an attempt came to: one that was claimed by itself, others together where they come together.
+    pub(crate) async fn settle(
+        &self,
+        settlement: &Settlement,
+        place: Place<'_>,
+    ) -> Result<Settled, PortError> {
+        let settled = if settlement.lease.claimed {
+            drop(place);
+            self.write_patiently(settlement).await
+        } else {
+            match place.wait(settlement).await {
+                Turn::Written(settled) => settled,
+                Turn::Write(others) if others.is_empty() => self.write_patiently(settlement).await,
+                Turn::Write(others) => self.write_all(settlement, others).await,
+            }
+        };
+        if let Ok(Settled::Done(state)) = &settled {
+            self.count_settled(state);
+        }
+        settled
+    }
+
+    /// Writes one result. It is worth more than one try: without it the target is called again.
+    async fn write_patiently(&self, settlement: &Settlement) -> Result<Settled, PortError> {
         let mut settled = self.ports.store.settle(settlement).await;
         for _ in 1..SETTLE_TRIES {
             if settled.is_ok() {
@@ -23,10 +47,43 @@ impl Worker {
             }
             settled = self.ports.store.settle(settlement).await;
         }
-        if let Ok(Settled::Done(state)) = &settled {
-            self.count_settled(state);
-        }
         settled
+    }
+
+    /// Writes several results by one call, and those of them that fail again, as often as one. Each learns what came of it
+    /// as soon as that is known.
+    async fn write_all(
+        &self,
+        own: &Settlement,
+        others: Vec<Waiting>,
+    ) -> Result<Settled, PortError> {
+        let (mut own_settled, mut left) = (None, others);
+        for tries_left in (0..SETTLE_TRIES).rev() {
+            let is_over = |settled: &Result<_, _>| settled.is_ok() || tries_left == 0;
+            let mut settlements: Vec<Settlement> =
+                left.iter().map(|waiting| waiting.settlement.clone()).collect();
+            settlements.extend(own_settled.is_none().then(|| own.clone()));
+            let mut written = self.ports.store.settle_all(&settlements).await.into_iter();
+            let mut failed = Vec::new();
+            for waiting in left {
+                match written.next() {
+                    Some(settled) if is_over(&settled) => waiting.tell(settled),
+                    Some(_) | None => failed.push(waiting),
+                }
+            }
+            if own_settled.is_none() {
+                own_settled = written.next().filter(is_over);
+            }
+            left = failed;
+            if left.is_empty() && own_settled.is_some() {
+                break;
+            }
+        }
+        match own_settled {
+            Some(settled) => settled,
+            // The store has not said what came of it.
+            None => self.write_patiently(own).await,
+        }
     }
 
     /// Gives a message up. It counts for whoever wrote that, not for those who find it written.
@@ -42,6 +99,13 @@ impl Worker {
             self.count_settled(state);
         }
         Ok(settled)
+    }
+
+    /// What follows where the result of an attempt without a claim found the message another's. When its item comes again it
+    /// is claimed, so it waits or meets a final record.
+    pub(crate) fn overtaken(&self) -> Next {
+        tracing::info!("not written: another attempt was written first");
+        self.soon_after(self.ports.ambient.now())
     }
 
     /// What follows from a write, which a lost lease keeps from being the last word.
@@ -68,7 +132,10 @@ impl Worker {
         state: &State,
     ) -> Result<Next, PortError> {
         match &state.phase {
-            Phase::Delivered | Phase::Cancelled | Phase::Dead { buried: true, .. } => {
+            Phase::Delivered | Phase::Cancelled => Ok(Next::Acknowledge),
+            Phase::Dead { buried: true, .. } => {
+                // Whoever buried it may not have had the body.
+                self.keep_body(envelope).await?;
                 Ok(Next::Acknowledge)
             }
             Phase::Dead { reason, buried: false } => {

@@ -9,7 +9,8 @@ use relay_core::ports::PortError;
 use relay_core::retry::Jitter;
 use relay_core::time::Timestamp;
 
-use crate::deliver::{Item, Worker};
+use crate::deliver::Worker;
+use crate::given::Item;
 
 /// An item that met trouble of our own comes back after this long, with jitter on top.
 const OWN_TROUBLE_WAIT: Duration = Duration::from_secs(10);
@@ -25,6 +26,8 @@ const RECEIPTS_MAX: u32 = 500;
 /// Longest time an item is hidden when no fresh copy of it could be sent: whatever it was to wait for, it
 /// comes back to try that again.
 const HIDDEN_MAX: Duration = Duration::from_secs(900);
+/// Shortest delay of a fresh copy. One that was sent without a delay could not be told from the first.
+const FRESH_COPY_DELAY_MIN: Duration = Duration::from_secs(1);
 /// Longest delay of a fresh copy (SQS `DelaySeconds`).
 const FRESH_COPY_DELAY_MAX: Duration = Duration::from_secs(900);
 
@@ -121,7 +124,8 @@ impl Worker {
     /// the record's `not_before` chains them.
     async fn send_fresh_copy(&self, item: &Item, wait: Duration) -> bool {
         let Ok(envelope) = Envelope::from_json(&item.text) else { return false };
-        let sent = self.ports.queue.send(&envelope, wait.min(FRESH_COPY_DELAY_MAX)).await;
+        let delay = wait.clamp(FRESH_COPY_DELAY_MIN, FRESH_COPY_DELAY_MAX);
+        let sent = self.ports.queue.send(&envelope, delay).await;
         sent.inspect_err(|error| tracing::warn!(item_id = item.item_id, %error, "no fresh copy"))
             .is_ok()
     }

@@ -154,6 +154,7 @@ impl Relay {
             receipts: 1,
             available_at: None,
             dead_letter: None,
+            is_delayed: false,
         };
         let received = async { receive(self.listener.accept().await.unwrap().0).await };
         let ends = now().plus(Duration::from_secs(120));

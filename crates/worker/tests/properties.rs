@@ -15,7 +15,6 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -24,7 +23,7 @@ use relay_core::identity::Generation;
 use relay_core::lifecycle::Status;
 use relay_core::ports::Receipt;
 use relay_testkit::sample;
-use relay_worker::{Item, items_of};
+use relay_worker::{Item, SqsEvent, items_of};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -162,6 +161,7 @@ async fn item_of(world: &World, number: usize, case: &Case) -> Item {
         text: as_handed_out(text),
         receipts: case.receipts,
         available_at: None,
+        is_delayed: false,
         dead_letter: case.dead_letter.filter(|_| !plain).map(Generation),
     }
 }

@@ -37,3 +37,19 @@ async fn a_fifth_of_all_calls_fails_and_processes_die_and_no_message_is_lost() {
     assert!(report.redriven > 0 && report.redelivered > 0, "{report}");
     assert!(report.kills.get("worker").copied().unwrap_or_default() >= 5, "{report}");
 }
+
+/// The same in bulk, with as little written down as can be: doubled is allowed, lost is not.
+#[tokio::test]
+async fn f01_f02_a_lean_bulk_loses_nothing_while_calls_fail_and_processes_die() {
+    let line = "relay-chaos run --messages 60 --bulk 20 --lean --unretained --faults 15 \
+                --kill-every-ms 2500 --seed 7";
+    let Command::Run(arguments) = Arguments::parse_from(line.split_whitespace()).command else {
+        panic!("the line says run");
+    };
+    let report = run(&arguments, Some(program())).await.expect("the run comes to its end");
+    assert!(report.holds(), "{report}");
+    assert_eq!((report.posted, report.accepted, report.unknown), (60, 60, 0), "{report}");
+    assert_eq!(report.delivered + report.dead.values().sum::<u64>(), 60, "{report}");
+    assert!(report.redriven > 0 && report.redelivered > 0, "{report}");
+    assert!(report.failed_calls > 0, "{report}");
+}

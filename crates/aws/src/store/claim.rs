@@ -5,7 +5,7 @@ use relay_core::identity::RelayId;
 use relay_core::lifecycle::{ClaimRequest, ClaimVerdict, Event, Phase, State, Status};
 use relay_core::ports::{Claim, Lease, PortError};
 
-use super::expression::{Expression, all, any};
+use super::expression::{Expression, STATUS};
 use super::item::{name, number, text, time};
 use super::table::{Key, Updated, Written};
 use super::{DynamoStore, RACES_MAX, state};
@@ -51,8 +51,7 @@ impl DynamoStore {
     /// The one write: its condition is [`State::judge_claim`] answering `Take`, or no item.
     async fn take(&self, id: &RelayId, claim: &ClaimRequest) -> Result<Updated, PortError> {
         let mut expression = Expression::default();
-        let condition = free_for(claim, &mut expression);
-        let update = taking(claim, &mut expression);
+        let (update, condition) = taking(claim, &mut expression);
         self.update(CLAIM, Key::state(id), update, condition, expression).await
     }
 
@@ -81,49 +80,37 @@ impl DynamoStore {
     }
 }
 
-fn free_for(claim: &ClaimRequest, expression: &mut Expression) -> String {
-    // Only RETRYING has a time to wait for.
-    let is_waiting_over = any(&[
-        expression.absent(name::NOT_BEFORE),
-        expression.at_most(name::NOT_BEFORE, claim.now),
-    ]);
-    let is_claimable = all(&[expression.takes(Event::Claimed), is_waiting_over]);
+/// What a claim writes, and on which condition. Both speak of the same values.
+fn taking(claim: &ClaimRequest, expression: &mut Expression) -> (String, String) {
+    use name::{ACCEPTED_ID, ATTEMPTS, DEAD_AT, DEAD_SHARD, EXPIRES_AT, EXPIRES_AT_MS, GENERATION};
+    use name::{GENERATION_STARTED_AT, LEASE_ID, LEASE_UNTIL, NOT_BEFORE, PARTITION, UPDATED_AT};
+    let life = state::life(&claim.life).map(|(_, value)| expression.value(value));
+    let [accepted_id, generation, started_at, expires_at_ms, expires_at] = life;
+    let status = expression.value(text(Status::Processing.as_str()));
     let lease_id = expression.value(text(claim.lease_id.as_str()));
-    let is_abandoned = all(&[
-        expression.takes(Event::LeaseExpired),
-        expression.at_most(name::LEASE_UNTIL, claim.now),
-        // Our own hold is recognised, not taken a second time.
-        format!("{} <> {lease_id}", expression.name(name::LEASE_ID)),
-    ]);
+    let lease_until = expression.value(time(claim.lease_until));
+    let now = expression.value(time(claim.now));
+    let zero = expression.value(number(0_u32));
+    let one = expression.value(number(1_u32));
+    let update = format!(
+        "SET {ACCEPTED_ID} = {accepted_id}, {GENERATION} = {generation}, \
+         {GENERATION_STARTED_AT} = {started_at}, {EXPIRES_AT_MS} = {expires_at_ms}, \
+         {EXPIRES_AT} = {expires_at}, {STATUS} = {status}, {LEASE_ID} = {lease_id}, \
+         {LEASE_UNTIL} = {lease_until}, {UPDATED_AT} = {now}, \
+         {ATTEMPTS} = if_not_exists({ATTEMPTS}, {zero}) + {one} \
+         REMOVE {NOT_BEFORE}, {DEAD_SHARD}, {DEAD_AT}"
+    );
     let attempts_max = expression.value(number(claim.attempts_max));
-    let is_free = all(&[
-        expression.of_life(&claim.life),
-        expression.not_expired(claim.now),
-        format!("{} < {attempts_max}", expression.name(name::ATTEMPTS)),
-        any(&[is_claimable, is_abandoned]),
-    ]);
-    any(&[expression.no_item(), is_free])
-}
-
-fn taking(claim: &ClaimRequest, expression: &mut Expression) -> String {
-    let mut sets: Vec<String> = state::life(&claim.life)
-        .into_iter()
-        .chain([
-            (name::STATUS, text(Status::Processing.as_str())),
-            (name::LEASE_ID, text(claim.lease_id.as_str())),
-            (name::LEASE_UNTIL, time(claim.lease_until)),
-            (name::UPDATED_AT, time(claim.now)),
-        ])
-        .map(|(name, value)| expression.equals(name, value))
-        .collect();
-    let attempts = expression.name(name::ATTEMPTS);
-    let (zero, one) = (expression.value(number(0_u32)), expression.value(number(1_u32)));
-    sets.push(format!("{attempts} = if_not_exists({attempts}, {zero}) + {one}"));
-    let removed: Vec<_> = [name::NOT_BEFORE, name::DEAD_SHARD, name::DEAD_AT]
-        .into_iter()
-        .map(|name| expression.name(name))
-        .collect();
-    format!("SET {} REMOVE {}", sets.join(", "), removed.join(", "))
+    let is_claimable = expression.takes(Event::Claimed);
+    let is_held = expression.takes(Event::LeaseExpired);
+    // Only RETRYING has a time to wait for. Our own hold is recognised, not taken a second time.
+    let condition = format!(
+        "attribute_not_exists({PARTITION}) OR ({ACCEPTED_ID} = {accepted_id} \
+         AND {GENERATION} = {generation} AND {EXPIRES_AT_MS} > {now} AND {ATTEMPTS} < {attempts_max} \
+         AND (({is_claimable} AND (attribute_not_exists({NOT_BEFORE}) OR {NOT_BEFORE} <= {now})) \
+         OR ({is_held} AND {LEASE_UNTIL} <= {now} AND {LEASE_ID} <> {lease_id})))"
+    );
+    (update, condition)
 }
 
 /// The hold that a state in PROCESSING shows.

@@ -106,7 +106,7 @@ impl DynamoStore {
         ]);
         let queued = expression.equals(name::STATUS, text(Status::Queued.as_str()));
         let at = expression.equals(name::UPDATED_AT, time(now));
-        let index = [name::DEAD_SHARD, name::DEAD_AT].map(|name| expression.name(name)).join(", ");
+        let index = [name::DEAD_SHARD, name::DEAD_AT].join(", ");
         let update = format!("SET {queued}, {at} REMOVE {index}");
         // A worker that was faster is no error.
         let _: Updated =

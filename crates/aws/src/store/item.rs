@@ -9,6 +9,26 @@ use serde::de::DeserializeOwned;
 
 /// An item as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
+/// An item that is to be written, its key first.
+pub(super) type Attributes = Vec<(&'static str, AttributeValue)>;
+
+/// The attributes as an item.
+pub(super) fn item(attributes: Attributes) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What the attributes weigh as DynamoDB counts an item, in bytes: names and values. Digits count for half, and a
+/// number for one more.
+pub(super) fn bytes(attributes: &Attributes) -> usize {
+    let weight = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        // Nothing else is written but true and false.
+        _ => 1,
+    };
+    attributes.iter().map(|(name, value)| name.len() + weight(value)).sum()
+}
 
 /// The names of the attributes; the module's header says what they hold.
 pub(super) mod name {

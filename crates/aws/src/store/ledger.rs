@@ -12,7 +12,7 @@ use relay_core::outcome::DeadReason;
 use relay_core::ports::{Cursor, DeadEntry, DeadWanted, Ledger, Page, PortError, Standing};
 use relay_core::time::Timestamp;
 
-use super::expression::{Expression, all, any};
+use super::expression::{Expression, all, any, named, names};
 use super::item::{Item, Reader, name, number, text};
 use super::state::part;
 use super::table::{MESSAGE, STATE};
@@ -68,7 +68,7 @@ impl Ledger for DynamoLedger {
             expression.equals(name::DEAD_SHARD, text(part(shard))),
             format!(
                 "{} BETWEEN {} AND {}",
-                expression.name(name::DEAD_AT),
+                name::DEAD_AT,
                 expression.value(number(from.as_millis())),
                 expression.value(number(last)),
             ),
@@ -78,7 +78,6 @@ impl Ledger for DynamoLedger {
             DeadWanted::NewestFirst => (None, false),
             DeadWanted::Unfinished => (Some(expression.not_buried()), true),
         };
-        let (names, values) = expression.into_parts();
         let answer = self
             .client
             .query()
@@ -86,8 +85,7 @@ impl Ledger for DynamoLedger {
             .index_name(INDEX)
             .key_condition_expression(condition)
             .set_filter_expression(filter)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_values(expression.into_values())
             .scan_index_forward(is_oldest_first)
             .set_limit(self.page_items_max)
             .set_exclusive_start_key(after.map(|cursor| start(DEAD, cursor)).transpose()?)
@@ -102,18 +100,17 @@ impl Ledger for DynamoLedger {
     async fn unfinished(&self, after: Option<&Cursor>) -> Result<Page<RelayId>, PortError> {
         let mut expression = Expression::default();
         let wanted = [name::PARTITION, name::SORT, name::ACCEPTED_ID, name::STATUS];
-        let projection = wanted.map(|name| expression.name(name)).join(", ");
-        let sort = expression.name(name::SORT);
+        let projection = wanted.map(named).join(", ");
         let kinds = [MESSAGE, STATE].map(|kind| expression.value(text(kind))).join(", ");
-        let (names, values) = expression.into_parts();
+        let names = names(&[&projection]);
         let answer = self
             .client
             .scan()
             .table_name(&self.table)
             .projection_expression(projection)
-            .filter_expression(format!("{sort} IN ({kinds})"))
+            .filter_expression(format!("{} IN ({kinds})", name::SORT))
             .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_values(expression.into_values())
             .set_limit(self.page_items_max)
             .set_exclusive_start_key(after.map(|cursor| start(UNFINISHED, cursor)).transpose()?)
             .send()
@@ -128,7 +125,8 @@ impl Ledger for DynamoLedger {
 impl Expression {
     /// The entry asks for something to be done. One that is PENDING has no mark at all.
     fn not_buried(&mut self) -> String {
-        any(&[self.absent(name::BURIED), self.equals(name::BURIED, AttributeValue::Bool(false))])
+        let is_pending = format!("attribute_not_exists({})", name::BURIED);
+        any(&[is_pending, self.equals(name::BURIED, AttributeValue::Bool(false))])
     }
 }
 

@@ -11,14 +11,18 @@ use relay_core::message::Message;
 use relay_core::ports::PortError;
 use serde::Serialize;
 
-use super::item::{Item, Reader, name, removal_time, text, time};
+use super::item::{Attributes, Item, Reader, name, removal_time, text, time};
 use super::table::Key;
 use crate::error::failed;
 
+/// How many attributes a message has at most.
+const ATTRIBUTES_MAX: usize = 15;
+
 /// The item of a message.
-pub(super) fn write(message: &Message) -> Result<Item, PortError> {
-    let mut item = Key::message(&message.id).into_item();
-    let mut set = |name: &str, value| item.insert(name.to_owned(), value);
+pub(super) fn write(message: &Message) -> Result<Attributes, PortError> {
+    let mut item = Attributes::with_capacity(ATTRIBUTES_MAX);
+    item.extend(Key::message(&message.id).into_attributes());
+    let mut set = |name, value| item.push((name, value));
     set(name::ACCEPTED_ID, text(message.accepted_id.as_str()));
     set(name::SENDER_ID, text(message.sender_id.as_str()));
     set(name::MESSAGE_ID, text(message.message_id.as_str()));
@@ -37,7 +41,7 @@ pub(super) fn write(message: &Message) -> Result<Item, PortError> {
         Body::Inline(bytes) => set(name::BODY, AttributeValue::B(Blob::new(bytes.to_vec()))),
         Body::Stored(pointer) => set(name::BODY_STORED, json(pointer)?),
         Body::Unretained(pointer) => set(name::BODY_UNRETAINED, json(pointer)?),
-    };
+    }
     Ok(item)
 }
 

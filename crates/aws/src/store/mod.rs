@@ -28,25 +28,27 @@
 mod claim;
 mod ending;
 mod expression;
+mod insert;
 mod item;
 mod ledger;
 mod message;
 mod settle;
 mod state;
 mod table;
+mod together;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use futures::future::try_join;
 use relay_core::identity::{Generation, RelayId};
-use relay_core::lifecycle::{Again, ClaimRequest, Ending, Event, Life, Phase, State};
+use relay_core::lifecycle::{Again, ClaimRequest, Ending, Event, Life, State};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Begun, Claim, Found, PortError, Recorded, Settled, Settlement, Store};
 use relay_core::time::Timestamp;
 
-use self::expression::{Expression, all, any};
-use self::item::name;
+use self::expression::Expression;
+use self::item::{name, number, text, time};
 pub use self::ledger::DynamoLedger;
 use self::table::{Key, Written};
 use crate::Clients;
@@ -63,8 +65,8 @@ const RACES_MAX: usize = 5;
 
 /// The records of messages on one DynamoDB table.
 ///
-/// Calls `dynamodb:PutItem`, `dynamodb:UpdateItem` and `dynamodb:GetItem` on the table, never on an
-/// index.
+/// Calls `dynamodb:PutItem`, `dynamodb:UpdateItem`, `dynamodb:GetItem` and, for several messages at once,
+/// `dynamodb:PartiQLInsert` on the table, never on an index.
 #[derive(Debug, Clone)]
 pub struct DynamoStore {
     client: Client,
@@ -87,7 +89,9 @@ impl DynamoStore {
 impl Store for DynamoStore {
     async fn record(&self, message: &Message, now: Timestamp) -> Result<Recorded, PortError> {
         let mut expression = Expression::default();
-        let condition = any(&[expression.no_item(), expression.at_most(name::EXPIRES_AT_MS, now)]);
+        let (key, expires_at) = (name::PARTITION, name::EXPIRES_AT_MS);
+        let now = expression.value(time(now));
+        let condition = format!("attribute_not_exists({key}) OR {expires_at} <= {now}");
         let item = message::write(message)?;
         match self.put(RECORD, item, condition, expression).await? {
             Written::Done => Ok(Recorded::New),
@@ -97,6 +101,14 @@ impl Store for DynamoStore {
                 Ok(if is_own { Recorded::New } else { Recorded::Existing(Box::new(old)) })
             }
         }
+    }
+
+    async fn record_all(
+        &self,
+        messages: &[Message],
+        now: Timestamp,
+    ) -> Vec<Result<Recorded, PortError>> {
+        self.record_together(messages, now).await
     }
 
     async fn find(&self, id: &RelayId, now: Timestamp) -> Result<Option<Found>, PortError> {
@@ -122,18 +134,20 @@ impl Store for DynamoStore {
         if life.generation > Generation::default() {
             return self.note_queued_again(id, life, now).await;
         }
-        let mut state = State::unwritten(life.clone(), now);
-        state.phase = Phase::Queued;
+        let item = state::write(id, &together::queued_state(life, now));
         let mut expression = Expression::default();
-        let condition = any(&[
-            expression.no_item(),
-            expression.ended_for(life, now),
-            all(&[expression.of_life(life), expression.takes(Event::Enqueued)]),
-        ]);
+        let condition = markable(life, now, &mut expression);
         // A worker that was faster is no error.
-        let _: Written =
-            self.put(MARK_QUEUED, state::write(id, &state), condition, expression).await?;
+        let _: Written = self.put(MARK_QUEUED, item, condition, expression).await?;
         Ok(())
+    }
+
+    async fn mark_queued_all(
+        &self,
+        queued: &[(RelayId, Life)],
+        now: Timestamp,
+    ) -> Vec<Result<(), PortError>> {
+        self.mark_together(queued, now).await
     }
 
     async fn claim(&self, id: &RelayId, claim: &ClaimRequest) -> Result<Claim, PortError> {
@@ -142,6 +156,10 @@ impl Store for DynamoStore {
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
         self.settle_attempt(settlement).await
+    }
+
+    async fn settle_all(&self, settlements: &[Settlement]) -> Vec<Result<Settled, PortError>> {
+        self.settle_together(settlements).await
     }
 
     async fn give_up(
@@ -187,3 +205,20 @@ impl Store for DynamoStore {
         Ok(())
     }
 }
+
+/// No state counts for the life, or the one that does is PENDING.
+fn markable(life: &Life, now: Timestamp, expression: &mut Expression) -> String {
+    let (key, expires_at) = (name::PARTITION, name::EXPIRES_AT_MS);
+    let (accepted, generation) = (name::ACCEPTED_ID, name::GENERATION);
+    let now = expression.value(time(now));
+    let ours = expression.value(text(life.accepted_id.as_str()));
+    let of_ours = expression.value(number(life.generation.0));
+    let takes = expression.takes(Event::Enqueued);
+    format!(
+        "attribute_not_exists({key}) OR {accepted} <> {ours} OR {expires_at} <= {now} \
+         OR ({accepted} = {ours} AND {generation} = {of_ours} AND {takes})"
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,17 @@ use relay_core::lifecycle::{Life, Phase, State, Status};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{DEAD_SHARDS, PortError};
 
-use super::item::{Item, Reader, name, number, removal_time, text, time};
+use super::item::{Attributes, Item, Reader, name, number, removal_time, text, time};
 use super::table::Key;
 
+/// How many attributes a state has at most.
+const ATTRIBUTES_MAX: usize = 16;
+
 /// The item of a state.
-pub(super) fn write(id: &RelayId, state: &State) -> Item {
-    let mut item = Key::state(id).into_item();
-    let mut set = |name: &str, value| item.insert(name.to_owned(), value);
+pub(super) fn write(id: &RelayId, state: &State) -> Attributes {
+    let mut item = Attributes::with_capacity(ATTRIBUTES_MAX);
+    item.extend(Key::state(id).into_attributes());
+    let mut set = |name, value| item.push((name, value));
     for (name, value) in life(&state.life) {
         set(name, value);
     }
@@ -129,6 +133,7 @@ fn phase(reader: &Reader<'_>) -> Result<Phase, PortError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::super::item::item;
     use super::*;
     use relay_core::identity::{MessageId, SenderId};
     use relay_core::outcome::AttemptRecord;
@@ -179,7 +184,7 @@ mod tests {
                 millis: 4,
                 answer: "no \u{0} \u{1f600}".to_owned(),
             }];
-            assert_eq!(read("reading", &write(&id("1"), &state)), Ok(state));
+            assert_eq!(read("reading", &item(write(&id("1"), &state))), Ok(state));
         }
     }
 
@@ -189,7 +194,7 @@ mod tests {
             .into_iter()
             .flat_map(|generation| every_phase().into_iter().map(move |phase| (phase, generation)))
             .map(|(phase, generation)| state(phase, generation))
-            .filter(|state| write(&id("1"), state).contains_key(name::DEAD_SHARD))
+            .filter(|state| item(write(&id("1"), state)).contains_key(name::DEAD_SHARD))
             .map(|state| (state.phase.status(), state.life.generation.0))
             .collect();
         assert_eq!(told, [(Status::Dead, 0), (Status::Pending, 1), (Status::Dead, 1)]);
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_unreadable_is_named() {
-        let mut item = write(&id("1"), &state(Phase::Queued, 0));
+        let mut item = item(write(&id("1"), &state(Phase::Queued, 0)));
         item.insert(name::STATUS.to_owned(), text("SLEEPING"));
         let error = read("claiming", &item).unwrap_err();
         assert_eq!(

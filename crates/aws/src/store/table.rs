@@ -1,6 +1,4 @@
-//! The three calls to the table, and what their failures mean. Knows keys, no attributes.
-
-use std::collections::HashMap;
+//! The calls to the table for one item, and what their failures mean. Knows keys, no attributes.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -9,8 +7,8 @@ use relay_core::identity::RelayId;
 use relay_core::ports::PortError;
 
 use super::DynamoStore;
-use super::expression::Expression;
-use super::item::{Item, name};
+use super::expression::{Expression, names};
+use super::item::{Attributes, Item, item, name};
 use crate::error::unavailable;
 
 /// The sort key of the request as it was accepted.
@@ -41,11 +39,11 @@ impl Key {
     }
 
     /// The key as the beginning of an item.
-    pub(super) fn into_item(self) -> Item {
-        HashMap::from([
-            (name::PARTITION.to_owned(), AttributeValue::S(self.partition)),
-            (name::SORT.to_owned(), AttributeValue::S(self.sort.to_owned())),
-        ])
+    pub(super) fn into_attributes(self) -> [(&'static str, AttributeValue); 2] {
+        [
+            (name::PARTITION, AttributeValue::S(self.partition)),
+            (name::SORT, AttributeValue::S(self.sort.to_owned())),
+        ]
     }
 }
 
@@ -89,19 +87,19 @@ impl DynamoStore {
     pub(super) async fn put(
         &self,
         action: &'static str,
-        item: Item,
+        attributes: Attributes,
         condition: String,
         expression: Expression,
     ) -> Result<Written, PortError> {
-        let (names, values) = expression.into_parts();
+        let names = names(&[&condition]);
         let answer = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(item(attributes)))
             .condition_expression(condition)
             .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_values(expression.into_values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -125,16 +123,16 @@ impl DynamoStore {
         condition: String,
         expression: Expression,
     ) -> Result<Updated, PortError> {
-        let (names, values) = expression.into_parts();
+        let names = names(&[&update, &condition]);
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key.into_item()))
+            .set_key(Some(item(key.into_attributes().into())))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values)
+            .set_expression_attribute_values(expression.into_values())
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

@@ -142,6 +142,9 @@ pub fn plain_addition(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     left: u32,
+    /// How many of those are of earlier slices, and when the oldest of these was taken.
+    old: u32,
+    old_taken_at: Timestamp,
     shared: u32,
     size: u32,
     size_max: u32,
@@ -178,6 +181,8 @@ impl Default for Allowance {
         let never = Timestamp::from_millis(0);
         Self {
             left: 0,
+            old: 0,
+            old_taken_at: never,
             shared: 0,
             size: 0,
             size_max: SLICE_MAX,
@@ -197,24 +202,39 @@ impl Allowance {
 
     /// Spends one token, if the environment has one.
     pub fn spend(&mut self, limit: RateLimit, now: Timestamp) -> Spend {
+        self.spend_many(1, limit, now)
+    }
+
+    /// Spends as many tokens, if the environment has them, else none: they are kept for others, as long as their slice
+    /// may be spent. More than the burst are never there.
+    pub fn spend_many(&mut self, tokens: u32, limit: RateLimit, now: Timestamp) -> Spend {
         if !self.took_within(SLICE_LIFE, now) {
-            self.left = 0;
+            (self.left, self.old) = (0, 0);
         }
-        if self.left > 0 {
-            self.left -= 1;
+        if self.old > 0 && !self.old_taken_at.is_within(SLICE_LIFE, now) {
+            (self.left, self.old) = (self.left - self.old, 0);
+        }
+        if let Some(left) = self.left.checked_sub(tokens) {
+            (self.left, self.old) = (left, self.old.saturating_sub(tokens));
             let remaining = self.left.saturating_add(self.shared).min(limit.burst);
             return Spend::Passed(Standing { remaining, reset: self.full_at.since(now) });
         }
         if self.taken_at <= now && now < self.refused_until {
-            return Spend::Refused(Standing { remaining: 0, reset: self.refused_until.since(now) });
+            let missing = Duration::from_micros(limit.micros(tokens - self.left));
+            let wait = self.refused_until.since(now);
+            let reset = if tokens > 1 { wait.max(missing) } else { wait };
+            return Spend::Refused(Standing { remaining: self.left, reset });
         }
-        Spend::Take { wanted: self.next_size(limit, now) }
+        Spend::Take { wanted: self.next_size(limit, now).max(tokens - self.left) }
     }
 
     /// Notes what was taken. If that is less than was wanted, requests beyond it are refused for a while.
     pub fn taken(&mut self, taken: &Taken, now: Timestamp) {
         *self = Self {
-            left: taken.granted,
+            // Something is left of slices before only where it is not enough for many at once. It is spent first.
+            left: self.left.saturating_add(taken.granted),
+            old: self.left,
+            old_taken_at: if self.old > 0 { self.old_taken_at } else { self.taken_at },
             shared: taken.left,
             size: taken.granted.max(1),
             taken_at: now,

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
-use crate::body::Sha256;
 use crate::identity::AcceptedId;
 use crate::time::Timestamp;
 use proptest::prelude::*;
@@ -90,6 +89,35 @@ fn f37_characters_that_the_queue_refuses_travel_as_base64() {
 }
 
 #[test]
+fn a_body_that_is_kept_nowhere_else_knows_where_it_goes() {
+    let bytes = Bytes::from_static(b"1");
+    let sent = envelope(Body::Inline(bytes.clone()));
+    assert_eq!(sent.only_here("bucket"), None);
+    let unretained = Envelope { retained: false, ..sent };
+    let read = Envelope::from_json(&unretained.to_json()).unwrap();
+    let pointer = Pointer::for_payload("bucket", &unretained.id, Sha256::of(b"1"), 1);
+    assert_eq!(read.only_here("bucket"), Some((pointer.clone(), bytes)));
+    let stored = Envelope { body: Body::Stored(pointer), ..unretained };
+    assert_eq!(stored.only_here("bucket"), None);
+}
+
+#[test]
+fn an_envelope_has_one_body() {
+    let second = |field: &str| FIRST.replacen("\"bodyText\"", &format!("{field},\"bodyText\""), 1);
+    for text in [
+        second(r#""bodyBase64":"AA==""#),
+        second(r#""bodyText":"x""#),
+        FIRST.replacen("\"bodyText\"", "\"body\"", 1),
+        FIRST.replacen(r#""{\"a\": 1e400}""#, "null", 1),
+        FIRST.replacen(r#""{\"a\": 1e400}""#, "{}", 1),
+        FIRST.replacen(r#""{\"a\": 1e400}""#, r#""\ud800""#, 1),
+    ] {
+        let read = Envelope::from_json(&text);
+        assert!(matches!(read, Err(EnvelopeError::Malformed(_))), "{text}: {read:?}");
+    }
+}
+
+#[test]
 fn a_stored_body_travels_as_its_pointer() {
     let pointer = Pointer {
         bucket: "b".to_owned(),
@@ -108,6 +136,11 @@ proptest! {
         let wire = sent.to_json();
         prop_assert!(wire.chars().all(queue_takes));
         prop_assert_eq!(Envelope::from_json(&wire), Ok(sent));
+    }
+
+    #[test]
+    fn what_the_queue_takes_is_told_as_character_by_character(text in "[\0-\u{20}\u{7f}a\u{d7ff}\u{e000}\u{fffd}-\u{10002}]{0,3}|\\PC*") {
+        prop_assert_eq!(queue_takes_all(&text), text.chars().all(queue_takes));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One change of a state: whether the table allows it and whether everything beside the status fits.
 
+use super::unclaimed::as_if_claimed;
 use super::{Bounds, Broken, ENDING_TIME, Invariant};
 use crate::identity::LeaseId;
 use crate::lifecycle::{Event, Phase, State, Status};
@@ -21,6 +22,8 @@ pub(super) fn check(before: &State, after: &State, bounds: &Bounds) -> Result<()
     if after.outcomes.len() > OUTCOMES_KEPT {
         return table(before, after, "with more outcomes than are kept");
     }
+    let unclaimed = if bounds.lean { as_if_claimed(before, after) } else { None };
+    let before = unclaimed.as_ref().unwrap_or(before);
     match (&before.phase, &after.phase) {
         (_, Phase::Processing { lease_id, lease_until }) => {
             claimed(before, after, lease_id, *lease_until, attempts_max)
@@ -43,6 +46,10 @@ pub(super) fn check(before: &State, after: &State, bounds: &Bounds) -> Result<()
                 && after.updated_at < *lease_until =>
         {
             table(before, after, "while somebody else holds it")
+        }
+        // Its worker may be about to call, or to write that the target took it.
+        (Phase::Processing { .. }, Phase::Cancelled) => {
+            table(before, after, "while somebody holds it")
         }
         (_, Phase::Retrying { .. }) if attempts_max <= after.attempts => {
             Err((Invariant::AttemptsAreBounded, format!("{} and none left", after.attempts)))
@@ -168,6 +175,7 @@ mod tests {
             delay_max: Duration::from_millis(50),
             clock_difference: Duration::ZERO,
             reconciled: false,
+            lean: false,
         };
         let told = match check(&before, &after, &bounds) {
             Ok(()) => "fine".to_owned(),

@@ -1,13 +1,14 @@
 //! What was seen of one message.
 
+mod calling;
+
 use super::copies::Copies;
+use super::unclaimed::Unclaimed;
 use super::{Bounds, Broken, ENDING_TIME, Host, Invariant, Observed, step};
-use crate::attempt::SETTLE_TIME;
-use crate::body::Sha256;
+use crate::body::{Body, Sha256};
 use crate::identity::{Generation, LeaseId, RelayId};
 use crate::lifecycle::{Life, Phase, State};
 use crate::message::Message;
-use crate::outcome::{Class, ErrorKind, classify};
 use crate::time::Timestamp;
 
 /// A claim, from which one call may follow.
@@ -25,6 +26,7 @@ struct Call {
     by: Host,
     attempt: u32,
     generation: Generation,
+    claimed: bool,
 }
 
 /// What was seen of one message.
@@ -32,11 +34,16 @@ pub(super) struct Story {
     id: RelayId,
     body: Sha256,
     state: State,
+    /// The relay has the body for as long as the record: from the beginning, or since the message died.
+    retained: bool,
     /// Somebody was told that it is accepted.
     accepted: bool,
+    /// Somebody was told that it is cancelled.
+    withdrawn: bool,
     /// A target took it in this generation.
     taken: bool,
     holds: Vec<Hold>,
+    unclaimed: Unclaimed,
     calls: Vec<Call>,
     copies: Copies,
     letters: Copies,
@@ -52,9 +59,12 @@ impl Story {
             id: message.id.clone(),
             body: message.body.sha256(),
             state: State::unwritten(message.first_life(), message.created_at),
+            retained: !matches!(message.body, Body::Unretained(_)),
             accepted: false,
+            withdrawn: false,
             taken: false,
             holds: Vec::new(),
+            unclaimed: Unclaimed::default(),
             calls: Vec::new(),
             copies: Copies::default(),
             letters: Copies::default(),
@@ -112,10 +122,14 @@ impl Story {
                 self.returned(*by, *attempt, *result);
                 Ok(())
             }
-            Observed::Queued { life, .. } => {
+            Observed::Queued { life, fresh, .. } => {
                 self.copies.add(life);
+                if *fresh {
+                    self.unclaimed.sent(life);
+                }
                 self.is_known(life)
             }
+            Observed::Withdrawn { .. } => self.withdrawn(),
             Observed::Unqueued { life, .. } => {
                 self.copies.remove(life);
                 self.not_stranded(at, bounds)
@@ -197,6 +211,10 @@ impl Story {
         let before = std::mem::replace(&mut self.state, state.clone());
         if before.life.generation != state.life.generation {
             (self.taken, self.accepted) = (false, true);
+            if before.phase == Phase::Delivered && !self.retained {
+                let detail = "sent again though its body was not kept".to_owned();
+                return Err((Invariant::BytesAreIntact, detail));
+            }
         }
         match &self.state.phase {
             Phase::Processing { lease_id, .. } => self.holds.push(Hold {
@@ -221,58 +239,20 @@ impl Story {
                 let detail = "noted as buried before it was".to_owned();
                 return Err((Invariant::DeadIsBuried, detail));
             }
-            Phase::Dead { .. }
-            | Phase::Pending
-            | Phase::Queued
-            | Phase::Retrying { .. }
-            | Phase::Cancelled => {}
+            Phase::Dead { .. } => self.retained = true,
+            Phase::Pending | Phase::Queued | Phase::Retrying { .. } | Phase::Cancelled => {}
         }
         self.not_stranded(at, bounds)
     }
 
-    /// A call follows from a claim of the same host, once, while that claim still holds the message. Only two
-    /// things may have come between: the yes to an earlier attempt, written late, or a host whose clock is
-    /// further ahead than leases allow for. After either, the message may even have begun anew.
-    fn called(
-        &mut self,
-        by: Host,
-        attempt: u32,
-        body: Sha256,
-        bounds: &Bounds,
-    ) -> Result<(), Broken> {
-        if body != self.body {
-            let detail = "the target gets another body than was posted".to_owned();
-            return Err((Invariant::BytesAreIntact, detail));
+    /// Whoever was told that a message is cancelled can rely on it: the record says so, and stays.
+    fn withdrawn(&mut self) -> Result<(), Broken> {
+        self.withdrawn = true;
+        if self.state.phase == Phase::Cancelled {
+            return Ok(());
         }
-        let clocks_are_close = bounds.clock_difference < SETTLE_TIME;
-        let due = |detail: String| Err((Invariant::AttemptsAreDue, detail));
-        let is_ours = |hold: &&mut Hold| hold.by == by && hold.attempt == attempt && !hold.called;
-        let Some(hold) = self.holds.iter_mut().rev().find(is_ours) else {
-            return due(format!("a call for attempt {attempt} without a claim"));
-        };
-        hold.called = true;
-        let generation = hold.generation;
-        let is_held = matches!(&self.state.phase, Phase::Processing { lease_id, .. } if *lease_id == hold.lease_id);
-        if !is_held && !hold.overtaken && clocks_are_close {
-            let status = self.state.phase.status().as_str();
-            return due(format!("attempt {attempt} begins while the record is {status}"));
-        }
-        if let Some(call) = self.calls.first()
-            && clocks_are_close
-        {
-            let detail = format!("attempts {} and {attempt}", call.attempt);
-            return Err((Invariant::OneCallAtOnce, detail));
-        }
-        self.calls.push(Call { by, attempt, generation });
-        Ok(())
-    }
-
-    fn returned(&mut self, by: Host, attempt: u32, result: Option<Result<u16, ErrorKind>>) {
-        let is_it = |call: &Call| call.by == by && call.attempt == attempt;
-        let Some(index) = self.calls.iter().position(is_it) else { return };
-        let call = self.calls.remove(index);
-        let said_yes = result.is_some_and(|result| classify(result) == Class::Delivered);
-        self.taken |= said_yes && call.generation == self.state.life.generation;
+        let detail = format!("cancelled, and it is {}", self.state.phase.status().as_str());
+        Err((Invariant::RecordFirst, detail))
     }
 
     /// A copy is of a life that the record shows or has shown.

@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 
+mod later;
+
 use super::*;
 use crate::attempt::SETTLE_TIME;
 use crate::body::Body;
@@ -12,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::headers::Headers;
 use crate::identity::{AcceptedId, CorrelationId, LeaseId, MessageId, SenderId};
 use crate::lifecycle::Phase;
-use crate::outcome::DeadReason;
+use crate::outcome::{AttemptRecord, DeadReason};
 
 const A: Host = Host(1);
 const B: Host = Host(2);
@@ -53,12 +55,17 @@ struct Told {
 
 impl Told {
     fn new(clock_difference: Duration) -> Self {
+        Self::bound(clock_difference, false)
+    }
+
+    fn bound(clock_difference: Duration, lean: bool) -> Self {
         let bounds = Bounds {
             attempts_max: 2,
             deadline: Duration::from_secs(3600),
             delay_max: Duration::from_secs(900),
             clock_difference,
             reconciled: true,
+            lean,
         };
         Self { history: History::new(bounds), broken: None, clock: 0 }
     }
@@ -66,6 +73,12 @@ impl Told {
     /// One message, accepted and in the queue.
     fn queued() -> Self {
         Self::new(Duration::ZERO).posted().recorded().copied().written(Phase::Queued, 0).accepted()
+    }
+
+    /// The same where first attempts are made without a claim, with so many copies.
+    fn lean(copies: u32) -> Self {
+        let told = Self::bound(Duration::ZERO, true).posted().recorded();
+        (0..copies).fold(told, |told, _| told.copied()).accepted()
     }
 
     fn see(mut self, seen: &Observed) -> Self {
@@ -86,7 +99,7 @@ impl Told {
     }
 
     fn copied(self) -> Self {
-        self.see(&Observed::Queued { id: message().id, life: message().first_life() })
+        self.see(&Observed::Queued { id: message().id, life: message().first_life(), fresh: true })
     }
 
     fn deleted(self) -> Self {
@@ -116,7 +129,7 @@ impl Told {
         let state = State::unwritten(life.clone(), at(self.clock));
         let id = message().id;
         let told = self.see(&Observed::Written { by: A, id: id.clone(), state: Box::new(state) });
-        told.see(&Observed::Queued { id, life })
+        told.see(&Observed::Queued { id, life, fresh: true })
     }
 
     fn claimed(self, by: Host, lease: u8, attempts: u32, millis: u64) -> Self {
@@ -133,6 +146,29 @@ impl Told {
     fn returned(self, by: Host, attempt: u32, status: u16) -> Self {
         let result = Some(Ok(status));
         self.see(&Observed::Returned { by, id: message().id, attempt, result })
+    }
+
+    fn settled(self, lease: u8, phase: Phase, attempts: u32, status: u16) -> Self {
+        let now = at(self.clock);
+        let outcome = AttemptRecord {
+            attempt: attempts,
+            generation: message().first_life().generation,
+            at: now,
+            status: Some(status),
+            error: None,
+            millis: 1,
+            answer: String::new(),
+        };
+        let last_lease_id = Some(LeaseId::from_random([lease; 16]));
+        let life = message().first_life();
+        let outcomes = vec![outcome];
+        let state =
+            State { phase, attempts, last_lease_id, outcomes, ..State::unwritten(life, now) };
+        self.see(&Observed::Written { by: A, id: message().id, state: Box::new(state) })
+    }
+
+    fn withdrawn(self) -> Self {
+        self.see(&Observed::Withdrawn { id: message().id })
     }
 
     fn buried(self) -> Self {

@@ -15,9 +15,11 @@ const EVERY: &str = "every line";
 const MESSAGE: &str = "every line about a message";
 const REQUEST: &str = "`request`";
 const ATTEMPT: &str = "`attempt`";
-const BOTH: &str = "`request`, `attempt`";
+const BOTH: &str = "`request`, `one of many`, `attempt`";
 const BREAKER: &str = "circuit breakers";
 const RUN: &str = "the reconciler's runs";
+const MANY: &str = "`request` about many messages";
+const ONE: &str = "`request` of a message, `one of many`";
 
 /// Every field, in the order the documents list them.
 pub const FIELDS: &[Field] = &[
@@ -75,7 +77,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "destination",
         Kind::Text,
-        "`request` of a message, `attempt`, deferrals and circuit breakers",
+        "`request` of a message, `one of many`, `attempt`, deferrals and circuit breakers",
         "Scheme, host and port of the target.",
     ),
     field("payload_bytes", Kind::Bytes, BOTH, "Size of the message's body."),
@@ -88,7 +90,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "duration_ms",
         Kind::Milliseconds,
-        BOTH,
+        "`request`, `attempt`",
         "How long the request took, or the call of the target.",
     ),
     field(
@@ -107,21 +109,24 @@ pub const FIELDS: &[Field] = &[
     field(
         "code",
         Kind::Text,
-        "`request` that was refused; trouble with the queue",
+        "`request` that was refused, or one of many messages; trouble with the queue",
         "The code of the problem that was answered, or the one that AWS gave.",
     ),
     field(
         "cause",
         Kind::Text,
-        "`request` that was refused",
+        "`request` that was refused, or one of many messages",
         "Why, in words that the client did not get.",
     ),
+    field("duplicate", Kind::Flag, ONE, "Whether the message had been accepted before."),
     field(
-        "duplicate",
-        Kind::Flag,
-        "`request` of a message",
-        "Whether the message had been accepted before.",
+        "accepted",
+        Kind::Number,
+        MANY,
+        "Messages of it that were accepted, set going again or cancelled.",
     ),
+    field("duplicates", Kind::Number, MANY, "Messages of it that had been accepted before."),
+    field("refused", Kind::Number, MANY, "Messages of it that were refused."),
     field("request_id", Kind::Text, REQUEST, "The gateway's id of the request."),
     field(
         "source",
@@ -234,7 +239,12 @@ pub const FIELDS: &[Field] = &[
     field("replaced", Kind::Number, RUN, "Letters of an earlier life that were replaced."),
     field("removed", Kind::Number, RUN, "Letters removed."),
     field("unreadable", Kind::Number, RUN, "Records that cannot be read."),
-    field("failed", Kind::Number, RUN, "What could not be done because a service did not answer."),
+    field(
+        "failed",
+        Kind::Number,
+        "the reconciler's runs, `request` about many messages",
+        "What could not be done because a service did not answer.",
+    ),
     field("unfinished", Kind::Flag, RUN, "Whether the next run has to go on."),
     field("target", Kind::Text, "lines of libraries", "The module that wrote it."),
     field("detail", Kind::Text, "lines of libraries", "What else the line says."),

@@ -128,7 +128,7 @@ metrics! {
     RefusedStateConflict: Count Counter by Ingest;
     /// Requests answered with RATE_LIMITED.
     RefusedRateLimited: Count Counter by Ingest;
-    /// Requests answered with SYSTEM_ERROR: the relay could not do its part.
+    /// Requests answered with SYSTEM_ERROR, as a whole or about one of many messages: the relay could not do its part.
     RefusedSystemError: Count Counter by Ingest;
     /// Requests whose rate limit was kept by one environment alone, because the table did not answer in time.
     UnsharedLimits: Count Counter by Ingest;
@@ -136,6 +136,8 @@ metrics! {
     Redriven: Count Counter by IngestAndWorker;
     /// Ended messages sent once more on request.
     Resent: Count Counter by Ingest;
+    /// Messages cancelled on request.
+    Cancelled: Count Counter by Ingest;
     /// Queue items in one invocation.
     BatchSize: Count Distribution by Worker;
     /// Time from when an item could be received to its first receipt.

@@ -12,6 +12,8 @@ pub struct ReconcilerSettings {
     pub queue_url: String,
     /// The queue of dead letters.
     pub dead_letter_queue_url: String,
+    /// The bucket of bodies.
+    pub bucket: String,
     /// What the queue shares its workers out by.
     pub fairness: Fairness,
     /// Logs and metrics.
@@ -29,6 +31,7 @@ impl ReconcilerSettings {
             table: reader.text("DYNAMODB_TABLE"),
             queue_url: reader.text("SQS_QUEUE_URL"),
             dead_letter_queue_url: reader.text("SQS_DLQ_URL"),
+            bucket: reader.text("S3_BUCKET"),
             fairness: fairness(&mut reader),
             logging: logging(&mut reader),
         };

@@ -23,6 +23,8 @@ use super::{KeyUsed, say, signed};
 use crate::accept::Ports;
 use crate::event::SourceAddress;
 use crate::keys::manage::write_id;
+use crate::mistakes::Mistakes;
+use crate::problem::Problem;
 use crate::router::App;
 
 /// How long noting the use of a key may hold up an answer: once an hour.
@@ -38,6 +40,10 @@ pub(crate) struct Guard {
     key_limits: Limits,
     failure_limits: Limits,
 }
+
+/// How the bucket of a key stands after more than the request's own token was spent; an extension of the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SpentMore(Standing);
 
 /// A request that said who it is.
 struct Identified {
@@ -95,7 +101,7 @@ impl Guard {
         };
         let spent = match grant.rate_limit.or(self.settings.rate) {
             None => None,
-            Some(limit) => Some((limit, self.key_limits.spend(&format!("KEY#{key}"), limit).await)),
+            Some(limit) => Some((limit, self.key_limits.spend(&bucket_of(key), limit).await)),
         };
         let allowed = match spent {
             Some((_, Spent::Refused(standing))) => Err(Denied::TooMany(standing, key.clone())),
@@ -108,6 +114,34 @@ impl Guard {
         };
         let standing = spent.map(|(limit, spent)| (limit, spent.standing()));
         Ok(Judged { request, grant, standing, allowed })
+    }
+
+    /// Spends a token for each of many things that are asked for at once. The request as such has spent one.
+    ///
+    /// The error is the answer: nothing of what was asked for may be done then.
+    pub(crate) async fn spend_for_each(
+        &self,
+        grant: &Grant,
+        count: usize,
+    ) -> Result<Option<SpentMore>, Response> {
+        let limit = grant.rate_limit.or(self.settings.rate);
+        let (Some((key, _)), Some(limit)) = (&grant.key, limit) else { return Ok(None) };
+        let tokens = u32::try_from(count).unwrap_or(u32::MAX);
+        if tokens > limit.burst {
+            return Err(Problem::from(more_than_burst(tokens, limit)).into_response());
+        }
+        let more = tokens.saturating_sub(1);
+        if more == 0 {
+            return Ok(None);
+        }
+        match self.key_limits.spend_many(&bucket_of(key), more, limit).await {
+            Spent::Passed(standing) => Ok(Some(SpentMore(standing))),
+            Spent::Refused(standing) => {
+                let mut answer = Denied::TooMany(standing, key.clone()).into_response();
+                answer.extensions_mut().insert(SpentMore(standing));
+                Err(answer)
+            }
+        }
     }
 
     /// Finds out who sends a request. An address that fails to say so too often is not listened to for a while, but for
@@ -163,6 +197,20 @@ impl Guard {
         let (request, once) = signed::checked(request, &grant, &*ports.vault, now).await?;
         Ok(Identified { request, grant, once })
     }
+}
+
+/// The name of the bucket of a key.
+fn bucket_of(key: &KeyId) -> String {
+    format!("KEY#{key}")
+}
+
+/// What never passes, however long its client waits.
+fn more_than_burst(tokens: u32, limit: RateLimit) -> Mistakes {
+    let detail = format!(
+        "has {tokens} in one request, and the rate limit of this key lets {} pass at once",
+        limit.burst
+    );
+    Mistakes::one("", detail)
 }
 
 /// Whether a request is to change keys or signing secrets.
@@ -232,7 +280,9 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     if let Some((key, _)) = key {
         response.extensions_mut().insert(KeyUsed(key));
     }
+    let spent_more = response.extensions_mut().remove::<SpentMore>();
     if let Some((limit, standing)) = standing {
+        let standing = spent_more.map_or(standing, |SpentMore(standing)| standing);
         say::limit(&mut response, limit, standing);
     }
     if let Some(superseded) = superseded {

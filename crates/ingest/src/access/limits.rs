@@ -70,17 +70,22 @@ impl Limits {
 
     /// Spends one token of the bucket of this name.
     pub(crate) async fn spend(&self, name: &str, limit: RateLimit) -> Spent {
+        self.spend_many(name, 1, limit).await
+    }
+
+    /// Spends as many tokens of the bucket of this name, or none if there are not enough.
+    pub(crate) async fn spend_many(&self, name: &str, tokens: u32, limit: RateLimit) -> Spent {
         let slot = self.slot(name);
         let mut held = slot.lock().await;
         let now = self.ambient.now();
-        let wanted = match held.allowance.spend(limit, now) {
+        let wanted = match held.allowance.spend_many(tokens, limit, now) {
             Spend::Passed(standing) => return Spent::Passed(standing),
             Spend::Refused(standing) => return Spent::Refused(standing),
             Spend::Take { wanted } => wanted,
         };
         let taken = self.take(name, limit, wanted, &mut held, now).await;
         held.allowance.taken(&taken, now);
-        match held.allowance.spend(limit, now) {
+        match held.allowance.spend_many(tokens, limit, now) {
             Spend::Passed(standing) => Spent::Passed(standing),
             Spend::Refused(standing) => Spent::Refused(standing),
             // Whatever was taken gives one of the two above.

@@ -12,7 +12,7 @@ mod signed;
 
 use relay_core::access::KeyId;
 
-pub(crate) use guard::{Guard, guard};
+pub(crate) use guard::{Guard, SpentMore, guard};
 pub(crate) use needs::{Needs, NeedsOf, Routes};
 pub(crate) use remembered::Remembered;
 

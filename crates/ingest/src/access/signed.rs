@@ -17,7 +17,7 @@ use crate::request::REQUEST_BYTES_MAX;
 /// The headers of a signature.
 const HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 /// The paths whose requests say by their bodies what they are, and of which a repetition does nothing.
-const MESSAGE_PATHS: [&str; 2] = ["/message", "/v1/messages"];
+const MESSAGE_PATHS: [&str; 3] = ["/message", "/v1/messages", "/v1/messages/bulk"];
 
 /// A signed request that counts once: its repetition would not be harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::relay::{Relay, message, message_with};
 
 /// What was counted since this was asked last. The time that a request took is left out.
-fn counted(relay: &Relay) -> String {
+pub(crate) fn counted(relay: &Relay) -> String {
     let samples = relay.recorder.take();
     let kept = samples.iter().filter(|(metric, _)| *metric != Metric::AcceptMilliseconds);
     kept.map(|(metric, values)| match (metric.definition().kind, values) {

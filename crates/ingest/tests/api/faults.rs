@@ -43,10 +43,17 @@ struct Meanwhile {
     act: Box<dyn Fn() + Send>,
 }
 
+/// A fault of the next call of this name after as many that go well.
+struct Planned {
+    call: &'static str,
+    after: usize,
+    fault: Fault,
+}
+
 /// The faults to come and the calls that were made.
 #[derive(Default)]
 pub(crate) struct Faults {
-    planned: Mutex<VecDeque<(&'static str, Fault)>>,
+    planned: Mutex<VecDeque<Planned>>,
     meanwhile: Mutex<Option<Meanwhile>>,
     calls: Mutex<Vec<&'static str>>,
 }
@@ -54,7 +61,12 @@ pub(crate) struct Faults {
 impl Faults {
     /// The next call of this name goes wrong.
     pub(crate) fn plan(&self, call: &'static str, fault: Fault) {
-        self.planned.lock().unwrap().push_back((call, fault));
+        self.plan_after(0, call, fault);
+    }
+
+    /// The call of this name that follows as many that go well goes wrong.
+    pub(crate) fn plan_after(&self, after: usize, call: &'static str, fault: Fault) {
+        self.planned.lock().unwrap().push_back(Planned { call, after, fault });
     }
 
     /// Somebody else does this just before each of the next calls of this name.
@@ -87,8 +99,15 @@ impl Faults {
         }
         let fault = {
             let mut planned = self.planned.lock().unwrap();
-            let index = planned.iter().position(|(name, _)| *name == call);
-            index.and_then(|index| planned.remove(index)).map(|(_, fault)| fault)
+            let index = planned.iter().position(|planned| planned.call == call);
+            match index.map(|index| (index, planned[index].after)) {
+                None => None,
+                Some((index, 0)) => planned.remove(index).map(|planned| planned.fault),
+                Some((index, after)) => {
+                    planned[index].after = after - 1;
+                    None
+                }
+            }
         };
         let lost = || {
             let reason = "secret internals".to_owned();

@@ -100,7 +100,7 @@ fn never_above_499(requests: impl Strategy<Value = Vec<u8>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let relay = Relay::new();
     let outcome = TestRunner::new(config(REQUESTS)).run(&requests, |request| {
-        for path in ["/message", "/v1/uploads"] {
+        for path in ["/message", "/v1/uploads", "/v1/messages/bulk", "/v1/messages/bulk/redrive"] {
             let answer = runtime.block_on(relay.post_text(path, request.clone()));
             prop_assert!(answer.status.as_u16() < 500, "{path}: {}", answer.status);
             prop_assert!(answer.json.is_object());
@@ -144,6 +144,8 @@ fn random_json_is_answered() {
         "uploadId",
         "bytes",
         "sha256",
+        "messages",
+        "ids",
         "other",
     ]);
     let value = leaf.prop_recursive(4, 64, 8, move |inner| {

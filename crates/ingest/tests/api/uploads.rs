@@ -12,14 +12,14 @@ use crate::relay::{Relay, message_with};
 
 const BODY: Bytes = Bytes::from_static(b"\x00\xff a body that was uploaded");
 
-async fn announce(relay: &Relay) -> Value {
+pub(crate) async fn announce(relay: &Relay) -> Value {
     let request = json!({"bytes": BODY.len(), "sha256": Sha256::of(&BODY).to_string()});
     let answer = relay.post_text("/v1/uploads", request.to_string()).await;
     assert_eq!(answer.status, StatusCode::CREATED);
     answer.json
 }
 
-fn upload(relay: &Relay, announced: &Value) {
+pub(crate) fn upload(relay: &Relay, announced: &Value) {
     let link = SignedLink {
         url: announced["url"].as_str().unwrap().to_owned(),
         method: "PUT",
@@ -40,7 +40,7 @@ fn remove_upload(relay: &Relay, announced: &Value) {
     relay.payloads.remove(&pointer);
 }
 
-fn naming(announced: &Value) -> Value {
+pub(crate) fn naming(announced: &Value) -> Value {
     message_with(json!({"body": null, "payload": {"uploadId": announced["uploadId"]}}))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use bytes::Bytes;
 use expect_test::{Expect, expect};
 use relay_core::destination::{AllowList, DestinationPolicy};
 use relay_ingest::submission::{Rules, Submission};
@@ -21,7 +22,7 @@ fn told(text: &str) -> String {
         destinations: DestinationPolicy::new(AllowList::parse("127.0.0.1:3001").unwrap(), None),
         payload_bytes_max: 1000,
     };
-    match Submission::parse(text.as_bytes(), &rules) {
+    match Submission::parse(&Bytes::copy_from_slice(text.as_bytes()), &rules) {
         Ok(submission) => format!("{} {}\n", submission.method.as_str(), submission.target),
         Err(mistakes) => {
             let mut told = format!("{}\n", mistakes.code().as_str());
@@ -181,7 +182,7 @@ fn methods_are_five() {
         let text = format!(
             r#"{{"messageId":"m","senderId":"s","targetUrl":"https://a.example/","method":"{method}"}}"#
         );
-        let read = Submission::parse(text.as_bytes(), &rules).unwrap();
+        let read = Submission::parse(&Bytes::copy_from_slice(text.as_bytes()), &rules).unwrap();
         assert_eq!(format!("{} {}\n", read.method.as_str(), read.target), told);
     }
     check(
@@ -238,7 +239,7 @@ fn many_mistakes_are_counted_and_not_all_listed() {
     let fields: String = (0..100_000).map(|number| format!(",\"f{number}\":{number}")).collect();
     let text = format!(r#"{{"messageId":"m"{fields}}}"#);
     let rules = Rules { destinations: DestinationPolicy::default(), payload_bytes_max: 1000 };
-    let mistakes = Submission::parse(text.as_bytes(), &rules).unwrap_err();
+    let mistakes = Submission::parse(&Bytes::copy_from_slice(text.as_bytes()), &rules).unwrap_err();
     assert_eq!((mistakes.listed().len(), mistakes.unlisted()), (50, 99_952));
 }
 
@@ -249,7 +250,8 @@ fn timestamps_are_kept_as_they_were_sent() {
         let text = format!(
             r#"{{"messageId":"m","senderId":"s","targetUrl":"https://a.example/","timestamp":"{time}"}}"#
         );
-        Submission::parse(text.as_bytes(), &rules).map(|read| read.timestamp)
+        Submission::parse(&Bytes::copy_from_slice(text.as_bytes()), &rules)
+            .map(|read| read.timestamp)
     };
     for time in ["2026-11-21T05:00:00Z", "2026-11-21T06:00:00.000000001+01:00"] {
         assert_eq!(read(time), Ok(Some(time.to_owned())));

@@ -7,10 +7,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::join_all;
-use relay_core::lifecycle::Phase;
+use relay_core::body::Pointer;
+use relay_core::envelope::Envelope;
+use relay_core::lifecycle::{Phase, State, Status};
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Found, PortError, Receipt, Settled};
+use relay_core::ports::{Found, Letter, PortError, Receipt, Settled};
 use relay_core::reconcile::{DeadCopy, Origin, Verdict};
 use relay_core::time::Timestamp;
 use tracing::Span;
@@ -39,6 +42,8 @@ const RELEASE: &str = "showing dead letters again";
 /// A letter that was received, without its text.
 struct Held {
     copy: Option<DeadCopy>,
+    /// The body that only the letter has, if the queue moved it there, and where it is to be kept.
+    body: Option<(Pointer, Bytes)>,
     receipt: Receipt,
 }
 
@@ -107,16 +112,21 @@ impl Reconciler {
                 Ok(letters) => {
                     run.note(RECEIVE, None, Ok(()));
                     bytes += letters.iter().map(|letter| letter.text.len()).sum::<usize>();
-                    held.extend(letters.into_iter().map(|letter| Held {
-                        copy: DeadCopy::of(&letter),
-                        receipt: letter.receipt,
-                    }));
+                    held.extend(letters.into_iter().map(|letter| self.hold(letter)));
                 }
                 Err(error) => run.note(RECEIVE, None, Err(error)),
             }
         }
         run.report.letters_seen += held.len() as u64;
         held
+    }
+
+    fn hold(&self, letter: Letter) -> Held {
+        let copy = DeadCopy::of(&letter);
+        let is_moved = copy.as_ref().is_some_and(|copy| copy.origin == Origin::MovedByQueue);
+        let envelope = is_moved.then(|| Envelope::from_json(&letter.text).ok()).flatten();
+        let body = envelope.and_then(|it| it.only_here(self.ports.payloads.bucket()));
+        Held { copy, body, receipt: letter.receipt }
     }
 
     /// The letters from a random one on, round to the one before it.
@@ -148,7 +158,7 @@ impl Reconciler {
         }
         // Beside the outcomes: a message is given up even if its letter is then not written.
         let given_up = AtomicU64::new(0);
-        let work = some.iter().map(|held| self.settle_letter(held.copy.as_ref(), &given_up));
+        let work = some.iter().map(|held| self.settle_letter(held, &given_up));
         let done = join_all(work).await;
         run.report.given_up += given_up.into_inner();
         for (held, (span, done)) in some.iter().zip(done) {
@@ -175,19 +185,43 @@ impl Reconciler {
     /// Does for one letter what its record says; the letter itself is not touched.
     async fn settle_letter(
         &self,
-        copy: Option<&DeadCopy>,
+        held: &Held,
         given_up: &AtomicU64,
     ) -> (Span, Result<Done, PortError>) {
-        let Some(copy) = copy else { return (Span::none(), Ok(Done::Nothing)) };
+        let Some(copy) = &held.copy else { return (Span::none(), Ok(Done::Nothing)) };
         let now = self.ports.ambient.now();
         match self.ports.store.find(&copy.id, now).await {
             Ok(Some(found)) => {
                 let verdict = copy.judge(Some(&found), now);
-                let carrying_out = self.carry_out(verdict, &found, now, given_up);
+                let carrying_out = async {
+                    self.keep_body(held, verdict, &found.state).await?;
+                    self.carry_out(verdict, &found, now, given_up).await
+                };
                 Self::under_names_of(&found.message, carrying_out).await
             }
             Ok(None) => (Span::none(), Ok(Done::Nothing)),
             Err(error) => (Span::none(), Err(error)),
+        }
+    }
+
+    /// Keeps the body that only the letter has of a message that is dead or is about to be given up: a redrive looks for it,
+    /// and with the letter it is gone. Repeating it is harmless, and so is a body that turns out not to be needed.
+    async fn keep_body(
+        &self,
+        held: &Held,
+        verdict: Verdict,
+        state: &State,
+    ) -> Result<(), PortError> {
+        let is_needed = match verdict {
+            Verdict::Replace(_) | Verdict::GiveUp => true,
+            Verdict::Remove => state.phase.status() == Status::Dead,
+            Verdict::Leave | Verdict::NoteBurial => false,
+        };
+        match &held.body {
+            Some((pointer, bytes)) if is_needed => {
+                self.ports.payloads.put(pointer, bytes.clone()).await
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

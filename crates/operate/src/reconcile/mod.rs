@@ -16,7 +16,7 @@ use relay_core::identity::RelayId;
 use relay_core::lifecycle::{Life, State};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
-use relay_core::ports::{Ambient, DeadLetter, Ledger, Letters, PortError, Queue, Store};
+use relay_core::ports::{Ambient, DeadLetter, Ledger, Letters, Payloads, PortError, Queue, Store};
 use relay_core::time::Timestamp;
 
 pub use report::Report;
@@ -46,6 +46,8 @@ pub struct ReconcilerPorts {
     pub queue: Arc<dyn Queue>,
     /// The dead-letter queue for reading.
     pub letters: Arc<dyn Letters>,
+    /// Stored bodies.
+    pub payloads: Arc<dyn Payloads>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
 }
@@ -93,6 +95,7 @@ impl Reconciler {
         let going = SetGoing {
             store: Arc::clone(&ports.store),
             queue: Arc::clone(&ports.queue),
+            payloads: Arc::clone(&ports.payloads),
             ambient: Arc::clone(&ports.ambient),
         };
         Self { ports, going }

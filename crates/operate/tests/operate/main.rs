@@ -13,4 +13,5 @@ mod reconcile;
 mod recover;
 mod stop;
 mod torn;
+mod unretained;
 mod world;

@@ -137,7 +137,10 @@ async fn one_that_cannot_be_read_hides_no_other_and_is_told_of() {
     let mut failed = Vec::new();
     let mut on = |one: relay_operate::Redriven| match one.outcome {
         RedriveOutcome::Failed(error) => failed.push((one.id, error)),
-        RedriveOutcome::Counted | RedriveOutcome::Again(_) | RedriveOutcome::MovedOn(_) => {}
+        RedriveOutcome::Counted
+        | RedriveOutcome::Again(_)
+        | RedriveOutcome::MovedOn(_)
+        | RedriveOutcome::NoBody => {}
     };
     dead.redrive_many(&DeadFilter::default(), &REDRIVE, &mut on).await.unwrap();
     assert_eq!(failed, [(messages[11].id.clone(), torn())]);

@@ -12,7 +12,7 @@ use relay_core::ports::{Begun, DeadLetter, Letters, Queue, Store};
 use relay_core::time::Timestamp;
 use relay_operate::{DeadLetters, Reconciler, ReconcilerPorts, Recover, Report, SetGoing, Stop};
 use relay_testkit::faults::{Fate, Faulty, Trouble, Troubles};
-use relay_testkit::{ManualClock, MemoryQueue, MemoryStore, TestAmbient, sample};
+use relay_testkit::{ManualClock, MemoryPayloads, MemoryQueue, MemoryStore, TestAmbient, sample};
 
 /// How long a run of the reconciler may take here.
 pub(crate) const RUN: Duration = Duration::from_secs(240);
@@ -79,6 +79,7 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) store: MemoryStore,
     pub(crate) queue: MemoryQueue,
+    pub(crate) payloads: MemoryPayloads,
     pub(crate) plan: Arc<Plan>,
     ambient: Arc<TestAmbient>,
 }
@@ -89,6 +90,7 @@ impl World {
         Self {
             store: MemoryStore::new(),
             queue: MemoryQueue::new(clock.clone()),
+            payloads: MemoryPayloads::new("bucket"),
             plan: Arc::default(),
             ambient: Arc::new(TestAmbient::new(clock.clone(), 1)),
             clock,
@@ -104,6 +106,7 @@ impl World {
         SetGoing {
             store: self.faulty(self.store.clone()),
             queue: self.faulty(self.queue.clone()),
+            payloads: self.faulty(self.payloads.clone()),
             ambient: Arc::<TestAmbient>::clone(&self.ambient),
         }
     }
@@ -124,6 +127,7 @@ impl World {
             ledger: self.faulty(self.store.clone()),
             queue: self.faulty(self.queue.clone()),
             letters: self.faulty(self.queue.clone()),
+            payloads: self.faulty(self.payloads.clone()),
             ambient: Arc::<TestAmbient>::clone(&self.ambient),
         })
     }

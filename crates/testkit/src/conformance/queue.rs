@@ -22,6 +22,8 @@ use crate::sample::{self, at};
 pub const VISIBILITY: Duration = Duration::from_secs(60);
 /// What one SQS message may weigh by default of the setting `QUEUE_INLINE_BYTES_MAX`.
 const LARGE_BYTES: usize = 256 * 1024;
+/// More than any queue takes in one message.
+const TOO_LARGE_BYTES: usize = 1024 * 1024 + 1;
 
 /// A queue of its own, empty at first, with what tests need besides the port.
 #[async_trait]
@@ -48,6 +50,9 @@ pub fn all() -> Vec<Case<Subject>> {
         an_envelope_arrives_as_it_was_sent,
         f37_odd_characters_arrive_as_they_were_sent,
         a_large_message_is_taken,
+        any_number_of_envelopes_is_sent_at_once,
+        envelopes_of_any_size_are_sent_at_once,
+        one_envelope_that_cannot_be_sent_stops_no_other,
         a_delayed_envelope_is_never_early_and_says_its_delay,
         a_delay_beyond_the_limit_is_cut,
         a_received_item_is_hidden,
@@ -121,6 +126,67 @@ async fn a_large_message_is_taken(bench: Subject) {
     let envelope = envelope("queue-large", &vec![b'x'; LARGE_BYTES - empty]);
     assert_eq!(envelope.queue_bytes(), LARGE_BYTES);
     assert_eq!(sent_at_once(&bench, &envelope).await.text, envelope.to_json());
+}
+
+/// Everything that is there, by its text, removed.
+async fn taken(bench: &Subject) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut taken = BTreeMap::new();
+    loop {
+        let received = bench.receive().await;
+        if received.is_empty() {
+            return taken;
+        }
+        for item in received {
+            bench.delete(&item.receipt).await;
+            assert_eq!(taken.insert(item.text, item.attributes), None, "it came twice");
+        }
+    }
+}
+
+async fn all_sent(bench: &Subject, envelopes: &[Envelope]) {
+    let sent = bench.queue().send_all(envelopes).await;
+    assert_eq!(sent, vec![Ok(()); envelopes.len()]);
+    let expected = envelopes.iter().map(|one| (one.to_json(), attributes(one.attributes())));
+    let (taken, expected) = (taken(bench).await, expected.collect::<BTreeMap<_, _>>());
+    // Not the texts themselves, which may be large.
+    assert_eq!((taken.len(), taken == expected), (envelopes.len(), true));
+}
+
+async fn any_number_of_envelopes_is_sent_at_once(bench: Subject) {
+    for count in [0, 1, 2, 10, 11, 25, 100] {
+        let envelopes: Vec<_> =
+            (0..count).map(|number| envelope(&format!("queue-many-{number}"), b"{}")).collect();
+        all_sent(&bench, &envelopes).await;
+    }
+}
+
+/// Sizes that do not fit into one call together: of the largest, four do.
+async fn envelopes_of_any_size_are_sent_at_once(bench: Subject) {
+    let sizes = [LARGE_BYTES, LARGE_BYTES, 1, LARGE_BYTES, LARGE_BYTES, LARGE_BYTES, 700, 90_000];
+    let envelopes: Vec<_> = sizes
+        .iter()
+        .enumerate()
+        .map(|(number, size)| {
+            let name = format!("queue-sizes-{number}");
+            let empty = envelope(&name, b"").queue_bytes();
+            envelope(&name, &vec![b'x'; size.saturating_sub(empty)])
+        })
+        .collect();
+    all_sent(&bench, &envelopes).await;
+}
+
+async fn one_envelope_that_cannot_be_sent_stops_no_other(bench: Subject) {
+    let mut envelopes: Vec<_> =
+        (0..12).map(|number| envelope(&format!("queue-one-bad-{number}"), b"{}")).collect();
+    envelopes[4] = envelope("queue-one-bad-4", &vec![b'x'; TOO_LARGE_BYTES]);
+    let sent = bench.queue().send_all(&envelopes).await;
+    let failed: Vec<_> = (0..sent.len()).filter(|number| sent[*number].is_err()).collect();
+    assert_eq!(failed, [4], "{sent:?}");
+    envelopes.remove(4);
+    let texts: Vec<_> = taken(&bench).await.into_keys().collect();
+    let mut expected: Vec<_> = envelopes.iter().map(Envelope::to_json).collect();
+    expected.sort();
+    assert_eq!(texts, expected);
 }
 
 async fn a_delayed_envelope_is_never_early_and_says_its_delay(bench: Subject) {

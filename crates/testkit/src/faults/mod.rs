@@ -1,9 +1,13 @@
 //! Ports that fail: any port with trouble around its calls. A call may be slow, fail before it took effect or
 //! after, take effect late, or twice. What happens to which call is for a [`Troubles`] to say.
 //!
+//! A call for several things at once has a fate as a whole, under its own name, and each part of it another, under the
+//! name of the call for one: an answer may be lost for all, and some may fail while the others are done.
+//!
 //! Nothing here knows what a call means. Faults on the wire, below the SDK, are in [`wire`](crate::wire).
 
 mod access;
+mod batch;
 mod breakers;
 mod operations;
 mod outage;

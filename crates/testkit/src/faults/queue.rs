@@ -15,6 +15,12 @@ impl<P: Queue + Clone + 'static> Queue for Faulty<P> {
         self.around("send", move || async move { port.send(&envelope, delay).await }).await
     }
 
+    async fn send_all(&self, envelopes: &[Envelope]) -> Vec<Result<(), PortError>> {
+        let port = self.port.clone();
+        let act = move |envelopes: Vec<_>| async move { port.send_all(&envelopes).await };
+        self.around_all(["send_all", "send"], envelopes.to_vec(), act).await
+    }
+
     async fn postpone(&self, receipt: &Receipt, wait: Duration) -> Result<(), PortError> {
         let (port, receipt) = (self.port.clone(), receipt.clone());
         self.around("postpone", move || async move { port.postpone(&receipt, wait).await }).await

@@ -17,6 +17,16 @@ impl<P: Store + Clone + 'static> Store for Faulty<P> {
         self.around("record", move || async move { port.record(&message, now).await }).await
     }
 
+    async fn record_all(
+        &self,
+        messages: &[Message],
+        now: Timestamp,
+    ) -> Vec<Result<Recorded, PortError>> {
+        let port = self.port.clone();
+        let act = move |messages: Vec<_>| async move { port.record_all(&messages, now).await };
+        self.around_all(["record_all", "record"], messages.to_vec(), act).await
+    }
+
     async fn find(&self, id: &RelayId, now: Timestamp) -> Result<Option<Found>, PortError> {
         let (port, id) = (self.port.clone(), id.clone());
         self.around("find", move || async move { port.find(&id, now).await }).await
@@ -33,6 +43,16 @@ impl<P: Store + Clone + 'static> Store for Faulty<P> {
         self.around("mark_queued", act).await
     }
 
+    async fn mark_queued_all(
+        &self,
+        queued: &[(RelayId, Life)],
+        now: Timestamp,
+    ) -> Vec<Result<(), PortError>> {
+        let port = self.port.clone();
+        let act = move |queued: Vec<_>| async move { port.mark_queued_all(&queued, now).await };
+        self.around_all(["mark_queued_all", "mark_queued"], queued.to_vec(), act).await
+    }
+
     async fn claim(&self, id: &RelayId, claim: &ClaimRequest) -> Result<Claim, PortError> {
         let (port, id, claim) = (self.port.clone(), id.clone(), claim.clone());
         self.around("claim", move || async move { port.claim(&id, &claim).await }).await
@@ -41,6 +61,12 @@ impl<P: Store + Clone + 'static> Store for Faulty<P> {
     async fn settle(&self, settlement: &Settlement) -> Result<Settled, PortError> {
         let (port, settlement) = (self.port.clone(), settlement.clone());
         self.around("settle", move || async move { port.settle(&settlement).await }).await
+    }
+
+    async fn settle_all(&self, settlements: &[Settlement]) -> Vec<Result<Settled, PortError>> {
+        let port = self.port.clone();
+        let act = move |settlements: Vec<_>| async move { port.settle_all(&settlements).await };
+        self.around_all(["settle_all", "settle"], settlements.to_vec(), act).await
     }
 
     async fn give_up(

@@ -9,7 +9,8 @@ use relay_core::ports::{
 };
 use relay_core::time::Timestamp;
 
-use super::store::{MemoryStore, Records};
+use super::records::Records;
+use super::store::MemoryStore;
 
 /// Most items on a page.
 const PAGE_ITEMS_MAX: usize = 3;

@@ -8,6 +8,7 @@ mod ledger;
 mod letters;
 mod payloads;
 mod queue;
+mod records;
 mod replays;
 mod revisions;
 mod signing_secrets;

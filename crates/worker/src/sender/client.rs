@@ -11,9 +11,9 @@ use relay_core::destination::{DestinationPolicy, Method};
 use relay_core::outcome::{ANSWER_KEPT_BYTES, ErrorKind, Outcome};
 use relay_core::ports::{ByteStream, PortError, Request, RequestBody, Sender};
 use relay_core::time::{Timestamp, whole_millis};
-use reqwest::{Body, Client, Response, redirect};
+use reqwest::{Body, Client, RequestBuilder, Response, redirect};
 
-use super::failure::kind_of;
+use super::failure::{kind_of, was_not_looked_at};
 use super::resolver::{JudgingResolver, Lookup, preflight};
 
 /// At most this much of an answer is read; then the connection is given up.
@@ -27,6 +27,13 @@ const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);
 /// Clients that are kept, one per port. Nearly all targets share two ports; of the rest, those used
 /// last keep theirs.
 const CLIENTS_KEPT_MAX: usize = 32;
+/// What an HTTP/2 target may send of one answer before any of it is read: as much of it as is ever read.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// The same for all answers of one connection: it carries as many as one batch has messages.
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 10 * HTTP2_STREAM_WINDOW_BYTES;
+/// How often one attempt sends a request again that an HTTP/2 target has not looked at, by its own word. One that ends a
+/// connection in good order may meet a request on its way once; a second time is for the next connection.
+const SENT_AGAIN_MAX: u32 = 2;
 /// The ports of nearly every target: their clients are built before the first message needs them.
 const USUAL_PORTS: [u16; 2] = [80, 443];
 
@@ -35,7 +42,8 @@ const USUAL_PORTS: [u16; 2] = [80, 443];
 #[error("the HTTP client cannot be built")]
 pub struct SenderError(#[from] reqwest::Error);
 
-/// Sends over HTTP/1.1, with TLS where the target asks for it.
+/// Sends with TLS where the target asks for it, then by HTTP/2 where the target offers it, else by HTTP/1.1. Never by
+/// HTTP/2 without TLS: nothing there says that the target speaks it.
 pub struct HttpSender {
     policy: Arc<DestinationPolicy>,
     lookup: Arc<dyn Lookup>,
@@ -93,12 +101,15 @@ impl HttpSender {
         Ok(Client::builder()
             .dns_resolver(Arc::new(resolver))
             .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
+            // Not even the client's own: that keeps a copy of every request's headers for it.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .no_proxy()
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_CONNECTION_KEPT)
+            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
             .tcp_nodelay(true)
             .build()?)
     }
@@ -115,25 +126,27 @@ impl HttpSender {
             judged.map_err(|_| ErrorKind::AddressRefused)?;
         }
         let client = self.client(request.target.port()).map_err(|_| ErrorKind::Tls)?;
-        let host = request.target.host().to_owned();
-        let mut call = client.request(method(request.method), request.target.url().clone());
-        for (name, value) in &request.headers {
-            call = call.header(name, value);
-        }
-        let response = match request.body {
-            RequestBody::Bytes(bytes) if bytes.is_empty() && !needs_body(request.method) => call,
-            RequestBody::Bytes(bytes) => call.body(bytes),
+        let Request { target, method, headers, body, .. } = request;
+        let call = || {
+            let call = client.request(verb(method), target.url().clone());
+            headers.iter().fold(call, |call, (name, value)| call.header(name, value))
+        };
+        let answered = match body {
+            RequestBody::Bytes(bytes) if bytes.is_empty() && !needs_body(method) => {
+                sent(call).await
+            }
+            RequestBody::Bytes(bytes) => sent(|| call().body(bytes.clone())).await,
+            // What was read of a stream cannot be sent again.
             RequestBody::Stream { bytes, stream } => {
                 let stream = watched(stream, Arc::clone(lacks_body));
-                call.header("content-length", bytes).body(Body::wrap_stream(stream))
+                let body = Body::wrap_stream(stream);
+                call().header("content-length", bytes).body(body).send().await
             }
-        }
-        .send()
-        .await
-        .map_err(|error| kind_of(&error))?;
+        };
+        let response = answered.map_err(|error| kind_of(&error))?;
         // The resolver decided where to connect; this asserts that it was obeyed.
         match response.remote_addr() {
-            Some(peer) if self.policy.judge(&host, peer).is_ok() => Ok(response),
+            Some(peer) if self.policy.judge(target.host(), peer).is_ok() => Ok(response),
             peer => {
                 let peer = peer.map(tracing::field::display);
                 tracing::error!(peer, "connected to an address that is refused");
@@ -169,6 +182,18 @@ impl Sender for HttpSender {
         let duration_millis = whole_millis(begun.elapsed());
         Outcome { result, retry_after, answer, started_at, duration_millis }
     }
+}
+
+/// What a call is answered with. One that the target has not looked at is made again.
+async fn sent(call: impl Fn() -> RequestBuilder) -> reqwest::Result<Response> {
+    let mut answered = call().send().await;
+    for _ in 0..SENT_AGAIN_MAX {
+        match &answered {
+            Err(error) if was_not_looked_at(error) => answered = call().send().await,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    answered
 }
 
 /// The same stream, which says in `lacks_body` whether its next piece is asked for and not there.
@@ -208,7 +233,7 @@ fn needs_body(method: Method) -> bool {
     matches!(method, Method::Post | Method::Put | Method::Patch)
 }
 
-fn method(method: Method) -> reqwest::Method {
+fn verb(method: Method) -> reqwest::Method {
     match method {
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,

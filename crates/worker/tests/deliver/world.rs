@@ -12,7 +12,9 @@ use futures::StreamExt;
 use relay_core::access::SigningRecord;
 use relay_core::body::{Body, Pointer};
 use relay_core::breaker;
-use relay_core::envelope::{DEAD_LETTER_ATTRIBUTE, Envelope, dead_letter_generation};
+use relay_core::envelope::{
+    DEAD_LETTER_ATTRIBUTE, DELAY_ATTRIBUTE, Envelope, dead_letter_generation,
+};
 use relay_core::identity::SenderId;
 use relay_core::lifecycle::State;
 use relay_core::message::Message;
@@ -21,6 +23,7 @@ use relay_core::ports::{
     DeadLetter, Payloads, PortError, Queue, Receipt, Request, RequestBody, Sender, Store, Vault,
 };
 use relay_core::retry::RetryPolicy;
+use relay_core::settings::Tracking;
 use relay_core::signature::SigningSecret;
 use relay_core::time::Timestamp;
 use relay_testkit::faults::{Faulty, Outage};
@@ -190,6 +193,7 @@ pub(crate) fn rules() -> Rules {
         },
         deadline: Duration::from_secs(1800),
         visibility_max: Duration::from_secs(900),
+        tracking: Tracking::Full,
     }
 }
 
@@ -267,6 +271,7 @@ impl World {
                 .attributes
                 .get(DEAD_LETTER_ATTRIBUTE)
                 .and_then(|text| dead_letter_generation(text)),
+            is_delayed: received.attributes.contains_key(DELAY_ATTRIBUTE),
             receipt: received.receipt,
         };
         received.into_iter().enumerate().map(item).collect()

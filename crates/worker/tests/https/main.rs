@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod authority;
+mod kept;
+mod receiver;
 mod server;
 
 use std::io;

@@ -15,7 +15,8 @@ use tokio_rustls::rustls::{AlertDescription, Error, ServerConfig};
 use super::authority::Certified;
 
 /// What every request is answered with.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nRetry-After: 7\r\nContent-Length: 7\r\n\r\narrived";
+pub(super) const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nRetry-After: 7\r\nContent-Length: 7\r\n\r\narrived";
 /// More than any request of these tests, so that a client that never ends fails the test.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// More than happens in any one test: the server never waits to tell what it saw.
@@ -43,7 +44,7 @@ impl Server {
     pub(super) async fn start(certified: Certified) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let acceptor = acceptor(certified);
+        let acceptor = acceptor(certified, &["http/1.1"]);
         let (saw_peer, peers) = mpsc::channel(EVENTS_MAX);
         let (saw_handshake, handshakes) = mpsc::channel(EVENTS_MAX);
         let (saw_request, requests) = mpsc::channel(EVENTS_MAX);
@@ -86,15 +87,15 @@ impl Server {
     }
 }
 
-fn acceptor(certified: Certified) -> TlsAcceptor {
+/// Accepts connections with this certificate that speak one of the protocols.
+pub(super) fn acceptor(certified: Certified, protocols: &[&str]) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certified.certificate], certified.key)
         .unwrap();
-    // What common servers offer: a client that lets itself in for HTTP/2 is found out here.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -132,7 +133,7 @@ fn alert_of(error: &io::Error) -> Option<AlertDescription> {
 }
 
 /// Reads a request with a content length; nothing once the client has closed.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut read = Vec::new();
     while read.len() < REQUEST_BYTES_MAX {
         if stream.read_buf(&mut read).await.ok()? == 0 {

@@ -16,7 +16,7 @@ static SECOND: LazyLock<tracing::Dispatch> =
 
 /// What was written to the log.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -30,7 +30,7 @@ impl Write for Lines {
 
 impl Lines {
     /// Begins to write down everything that this thread logs.
-    fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
         LazyLock::force(&SECOND);
         let lines = Self::default();
         let written = lines.clone();
@@ -44,6 +44,14 @@ impl Lines {
 
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The fields of every line that says this.
+    pub(crate) fn saying(&self, message: &str) -> Vec<Value> {
+        let text = self.text();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let fields = lines.map(|line| line["fields"].clone());
+        fields.filter(|fields| fields["message"] == message).collect()
     }
 
     /// The fields of the last request's line.

@@ -8,16 +8,19 @@ use super::holder::{Ask, guarded, is_in, rules};
 use crate::relay::Relay;
 
 /// Every route and the scope it needs. A route that is added has to be added here.
-const ROUTES: [(&str, &str, Needs); 20] = [
+const ROUTES: [(&str, &str, Needs); 23] = [
     ("GET", "/health", Needs::Nothing),
     ("GET", "/openapi.json", Needs::Nothing),
     ("GET", "/health/ready", Needs::AnyKey),
     ("POST", "/message", Needs::Scope(Scope::Send)),
     ("POST", "/v1/messages", Needs::Scope(Scope::Send)),
+    ("POST", "/v1/messages/bulk", Needs::Scope(Scope::Send)),
     ("POST", "/v1/uploads", Needs::Scope(Scope::Send)),
     ("GET", "/v1/messages/{id}", Needs::Scope(Scope::Read)),
     ("POST", "/v1/messages/{id}/redrive", Needs::Scope(Scope::Operate)),
     ("POST", "/v1/messages/{id}/resend", Needs::Scope(Scope::Operate)),
+    ("POST", "/v1/messages/bulk/redrive", Needs::Scope(Scope::Operate)),
+    ("DELETE", "/v1/messages/bulk", Needs::Scope(Scope::Operate)),
     ("GET", "/v1/destinations/{host}", Needs::Scope(Scope::Operate)),
     ("GET", "/v1/api-keys", Needs::Scope(Scope::Admin)),
     ("POST", "/v1/api-keys", Needs::Scope(Scope::Admin)),

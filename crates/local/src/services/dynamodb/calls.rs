@@ -1,5 +1,7 @@
 //! Which permissions a DynamoDB call needs: the IAM actions and the tables or indexes they are
-//! needed on. PartiQL statements are noted by operation alone, on every table.
+//! needed on. Statements of PartiQL are looked into as far as their verb and their table.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -25,7 +27,44 @@ pub(super) fn permissions(operation: &str, body: &[u8]) -> Vec<(String, String)>
                 })
                 .collect()
         }
+        // Statements are allowed by what they do. Each permission is noted once a call.
+        "BatchExecuteStatement" => statements(body["Statements"].as_array().into_iter().flatten()),
+        "ExecuteTransaction" => {
+            statements(body["TransactStatements"].as_array().into_iter().flatten())
+        }
+        "ExecuteStatement" => statements(std::iter::once(&body)),
         _ => vec![(action(operation), resource(&body))],
+    }
+}
+
+fn statements<'a>(statements: impl Iterator<Item = &'a Value>) -> Vec<(String, String)> {
+    let texts = statements.filter_map(|statement| statement["Statement"].as_str());
+    let needed: BTreeSet<_> = texts.filter_map(statement).collect();
+    needed.into_iter().collect()
+}
+
+/// The permission that one statement needs: its verb, and the table or index that it names.
+fn statement(text: &str) -> Option<(String, String)> {
+    let mut words = text.split_ascii_whitespace();
+    let verb = words.next()?.to_ascii_uppercase();
+    let (name, before) = match verb.as_str() {
+        "INSERT" => ("PartiQLInsert", "INTO"),
+        "SELECT" => ("PartiQLSelect", "FROM"),
+        "DELETE" => ("PartiQLDelete", "FROM"),
+        "UPDATE" => return Some(("dynamodb:PartiQLUpdate".to_owned(), quoted(words.next()?))),
+        _ => return None,
+    };
+    words.find(|word| word.eq_ignore_ascii_case(before))?;
+    Some((format!("dynamodb:{name}"), quoted(words.next()?)))
+}
+
+/// A table, or an index of one, as a statement names it: `"table"` or `"table"."index"`.
+fn quoted(named: &str) -> String {
+    let mut parts = named.split('.').map(|part| part.trim_matches('"'));
+    let table = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(index) => format!("{table}/index/{index}"),
+        None => table.to_owned(),
     }
 }
 
@@ -77,6 +116,25 @@ mod tests {
                 r#"{"TransactItems":[{"Put":{"TableName":"a"}},{"ConditionCheck":{"TableName":"b"}}]}"#,
                 vec![("dynamodb:PutItem", "a"), ("dynamodb:ConditionCheckItem", "b")],
             ),
+            (
+                "BatchExecuteStatement",
+                r#"{"Statements":[{"Statement":"INSERT INTO \"t\" VALUE {'pk': ?}"},
+                    {"Statement":"insert into \"t\" value {'pk': ?}"},
+                    {"Statement":"SELECT * FROM \"t\".\"i\" WHERE pk = ?"},
+                    {"Statement":"UPDATE \"u\" SET a = 1"},{"Statement":"DELETE FROM \"t\" WHERE pk = ?"}]}"#,
+                vec![
+                    ("dynamodb:PartiQLDelete", "t"),
+                    ("dynamodb:PartiQLInsert", "t"),
+                    ("dynamodb:PartiQLSelect", "t/index/i"),
+                    ("dynamodb:PartiQLUpdate", "u"),
+                ],
+            ),
+            (
+                "ExecuteStatement",
+                r#"{"Statement":"INSERT INTO \"t\" VALUE {}"}"#,
+                vec![("dynamodb:PartiQLInsert", "t")],
+            ),
+            ("ExecuteStatement", r#"{"Statement":"nothing"}"#, vec![]),
             ("ListTables", "{}", vec![("dynamodb:ListTables", "*")]),
             ("GetItem", "not json", vec![]),
         ] {

@@ -1,11 +1,14 @@
 //! What every store must do. Time is an argument of the port, so no case waits.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod cancelling;
 mod claiming;
 mod ending;
 mod queueing;
 mod recording;
 mod settling;
+mod together;
+mod unclaimed;
 
 use std::sync::Arc;
 
@@ -64,6 +67,34 @@ pub fn all() -> Vec<Case<Subject>> {
             f39_a_hold_that_ran_out_unclaimed_still_settles,
             f45_a_settlement_of_another_acceptance_changes_nothing,
         },
+        unclaimed::{
+            an_unclaimed_attempt_settles_what_has_no_state_or_is_queued,
+            f07_an_attempt_that_was_settled_is_not_marked_as_queued,
+            f36_a_repeated_unclaimed_settlement_recognises_itself_later,
+            f08_of_unclaimed_attempts_at_once_one_settles,
+            f39_an_unclaimed_delivery_counts_unless_something_final_was_written,
+            f22_an_unclaimed_attempt_of_an_earlier_generation_changes_nothing,
+            f45_a_state_of_an_ended_life_does_not_block_an_unclaimed_attempt,
+        },
+        together::{
+            any_number_of_messages_is_recorded_at_once,
+            large_bodies_are_recorded_together,
+            f03_each_of_many_records_is_answered_for_itself,
+            f03_of_the_same_messages_at_once_each_is_new_once,
+            f36_many_records_repeated_recognise_themselves,
+            any_number_of_messages_becomes_queued_at_once,
+            f07_queued_together_turns_no_status_back,
+            f22_later_generations_are_marked_among_first_ones,
+            any_number_of_attempts_is_settled_at_once,
+            f39_settling_together_answers_each_for_itself,
+        },
+        cancelling::{
+            what_nobody_holds_is_cancelled_once,
+            what_is_held_or_ended_is_not_cancelled,
+            f22_only_the_present_generation_is_cancelled,
+            f45_a_state_of_an_ended_life_does_not_block_cancelling,
+            f47_of_a_claim_and_a_cancel_at_once_one_wins,
+        },
         ending::{
             a_message_that_nobody_holds_is_given_up,
             f09_a_lost_last_attempt_is_given_up_as_unknown,
@@ -121,6 +152,17 @@ async fn claimed_in(
     match store.claim(&message.id, &sample::claim(life, lease, now)).await {
         Ok(Claim::Ours(lease)) => lease,
         other => panic!("not claimed: {other:?}"),
+    }
+}
+
+/// A hold that no record shows, for a first attempt.
+fn unclaimed(lease: u8, now: Timestamp) -> Lease {
+    Lease {
+        lease_id: sample::lease_id(lease),
+        until: now.plus(sample::LEASE),
+        attempt: 1,
+        outcomes: Vec::new(),
+        claimed: false,
     }
 }
 

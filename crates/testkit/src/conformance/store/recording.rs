@@ -24,7 +24,8 @@ pub(super) async fn a_message_is_found_as_it_was_recorded(store: Subject) {
         Body::Inline(Bytes::new()),
         Body::Inline(Bytes::from_static(b"\xff\x00\xfe not text")),
         Body::Inline(Bytes::from(vec![7; 8192])),
-        Body::Stored(pointer),
+        Body::Stored(pointer.clone()),
+        Body::Unretained(pointer),
     ];
     for (number, body) in bodies.into_iter().enumerate() {
         let mut message = sample::message(&format!("as-recorded-{number}"), 1);

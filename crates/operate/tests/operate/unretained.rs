@@ -1,0 +1,98 @@
+//! Bodies that only a letter has, which the queue moved on its own: they are kept before the letter goes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use relay_core::body::{Body, Pointer, Sha256};
+use relay_core::envelope::Envelope;
+use relay_core::identity::Generation;
+use relay_core::lifecycle::{Again, Phase};
+use relay_core::message::Message;
+use relay_core::outcome::DeadReason;
+use relay_core::ports::{Payloads, Queue, Store};
+use relay_core::reconcile::QUIET;
+use relay_operate::Gone;
+use relay_testkit::sample;
+
+use crate::world::{FAILURES, World};
+
+const BYTES: Bytes = Bytes::from_static(b"only the queue has it");
+/// More calls than a run over one message makes.
+const CALLS_MAX: usize = 40;
+
+/// A message of which only the queue had the body, when it moved its copy to the dead letters.
+async fn moved(world: &World) -> (Message, Pointer) {
+    let mut message = sample::message("moved", 1);
+    let sha256 = Sha256::of(&BYTES);
+    let pointer = Pointer::for_payload("bucket", &message.id, sha256, BYTES.len() as u64);
+    message.body = Body::Unretained(pointer.clone());
+    world.store.record(&message, world.now()).await.unwrap();
+    let envelope = Envelope::of(&message, message.first_life(), Body::Inline(BYTES));
+    assert!(!envelope.retained);
+    world.queue.send(&envelope, Duration::ZERO).await.unwrap();
+    assert_eq!(world.queue.move_received_often(0), 1);
+    world.clock.advance(QUIET);
+    (message, pointer)
+}
+
+async fn kept(world: &World, pointer: &Pointer) -> Option<Vec<u8>> {
+    let stream = world.payloads.open(pointer).await.ok()?;
+    Some(stream.map(|piece| piece.unwrap().to_vec()).concat().await)
+}
+
+#[tokio::test]
+async fn f21_the_body_of_a_letter_that_the_queue_moved_is_kept_whatever_fails_on_the_way() {
+    for number in 0..CALLS_MAX {
+        for fate in FAILURES {
+            let world = World::new();
+            let (message, pointer) = moved(&world).await;
+            world.plan.fail(&[(number, fate)]);
+            world.run().await;
+            let case = format!("{number} {fate:?}");
+            let letters = world.queue.dead_letters();
+            let has_body = letters.iter().any(|letter| letter.text.contains("bodyText"));
+            assert!(has_body || kept(&world, &pointer).await.is_some(), "{case}: the body is gone");
+            world.settle().await;
+            let reason = DeadReason::ReceiveCountExceeded;
+            let state = world.state(&message.id).await;
+            assert_eq!(state.phase, Phase::Dead { reason, buried: true }, "{case}");
+            assert_eq!(kept(&world, &pointer).await.as_deref(), Some(&BYTES[..]), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f21_the_body_is_kept_even_if_the_message_was_buried_without_it() {
+    let world = World::new();
+    let (message, pointer) = moved(&world).await;
+    let (life, reason) = (message.first_life(), DeadReason::AttemptsExhausted);
+    world.give_up(&message, &life, reason).await;
+    world.bury(&message, reason).await;
+    world.store.mark_buried(&message.id, &life, world.now()).await.unwrap();
+    world.run().await;
+    assert_eq!(world.letters(), [(message.id.clone(), Some("0".to_owned()))]);
+    assert_eq!(kept(&world, &pointer).await.as_deref(), Some(&BYTES[..]));
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_asks_for_any_more_is_not_kept() {
+    let world = World::new();
+    let (message, pointer) = moved(&world).await;
+    let life = message.first_life();
+    world.store.cancel(&message.id, &life, world.now()).await.unwrap();
+    world.run().await;
+    assert_eq!((world.letters(), kept(&world, &pointer).await), (Vec::new(), None));
+}
+
+#[tokio::test]
+async fn f22_with_the_body_that_was_kept_the_message_can_be_redriven() {
+    let world = World::new();
+    let (message, pointer) = moved(&world).await;
+    world.run().await;
+    let gone = world.going().again(&message.id, Again::Redrive).await;
+    assert_eq!(gone, Ok(Gone::Again(Generation(1))));
+    let sent = world.in_queue();
+    assert_eq!(sent.len(), 1);
+    assert_eq!((&sent[0].body, sent[0].retained), (&Body::Stored(pointer), true));
+}
