@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
-use relay_aws::{Clients, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SqsQueue, SystemAmbient};
+use relay_aws::{
+    Clients, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SqsQueue, SystemAmbient,
+};
 use relay_core::settings::Fairness;
 use relay_operate::recover::RecoverOutcome;
 use relay_operate::{Recover, RecoverOptions, SetGoing, Stop};

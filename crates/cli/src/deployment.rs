@@ -9,8 +9,8 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::Credentials;
 use clap::Args;
 use relay_aws::{
-    Clients, DynamoKeys, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SecretsManagerVault, SqsQueue,
-    SystemAmbient,
+    Clients, DynamoKeys, DynamoLedger, DynamoStore, Endpoints, S3Payloads, SecretsManagerVault,
+    SqsQueue, SystemAmbient,
 };
 use relay_core::access::{MasterId, MasterSecrets};
 use relay_core::ports::{PortError, Store, Vault};

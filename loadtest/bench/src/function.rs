@@ -25,6 +25,9 @@ pub const FUNCTION_CORE: &str = "1";
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a new line for so long, there is none on its way: a pipe takes microseconds.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
+/// Lines on standard error that wait to be looked at. A function says a few there; one that says more must not stand still
+/// because of that, so what is over is left out.
+const LINES_KEPT_MAX: usize = 1024;
 /// What the launcher says before it becomes the function.
 pub const STARTED: &str = "started ";
 /// What a counting function says before its allocations.
@@ -77,7 +80,7 @@ pub struct Function {
     pid: u32,
     api: RuntimeApi,
     log_bytes: Arc<AtomicU64>,
-    told: mpsc::UnboundedReceiver<String>,
+    told: mpsc::Receiver<String>,
     orders: Option<ChildStdin>,
 }
 
@@ -160,14 +163,12 @@ impl Function {
         if let Some(stdout) = process.stdout.take() {
             tokio::spawn(count(stdout, Arc::clone(&log_bytes)));
         }
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, told) = mpsc::channel(LINES_KEPT_MAX);
         if let Some(stderr) = process.stderr.take() {
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stderr).lines();
                 while let Ok(Some(line)) = lines.next_line().await {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
+                    let _ = sender.try_send(line);
                 }
             });
         }

@@ -136,15 +136,15 @@ fn parts(
 ) -> Vec<Vec<(usize, Attributes)>> {
     let mut parts: Vec<Vec<(usize, Attributes)>> = Vec::new();
     let mut room_bytes = 0;
-    for number in 0..count {
+    for (number, answer) in answers.iter_mut().enumerate() {
         let attributes = match build(number) {
             Ok(Some(attributes)) => attributes,
             Ok(None) => {
-                answers[number] = Some(Ok(Inserted::Open));
+                *answer = Some(Ok(Inserted::Open));
                 continue;
             }
             Err(error) => {
-                answers[number] = Some(Err(error));
+                *answer = Some(Err(error));
                 continue;
             }
         };

@@ -29,7 +29,7 @@ pub(crate) struct Done {
 }
 
 /// What one message came to.
-pub(crate) type Told = Result<Done, Problem>;
+pub(crate) type Told = Result<Done, Box<Problem>>;
 
 /// A message that was accepted, now or before.
 pub(crate) fn told_of(accepted: &Accepted, facts: Facts) -> Done {
@@ -170,7 +170,7 @@ impl ResultAnswer {
                     }),
                     ..empty(code.status().as_u16())
                 };
-                many.problem(problem);
+                many.problem(*problem);
                 told
             }
         }

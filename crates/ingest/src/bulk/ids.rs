@@ -102,7 +102,10 @@ async fn each(
     let told: Vec<Told> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
     let told = ids.iter().map(|id| {
         let place = id.as_ref().and_then(|id| places.get(id));
-        place.and_then(|place| told.get(*place)).cloned().unwrap_or_else(|| Err(no_message()))
+        place
+            .and_then(|place| told.get(*place))
+            .cloned()
+            .unwrap_or_else(|| Err(Box::new(no_message())))
     });
     answer(told.collect(), correlation_id, spent)
 }
@@ -111,7 +114,7 @@ async fn one(app: &App, grant: &Grant, id: &RelayId, act: Act) -> Told {
     match act {
         Act::Redrive => {
             let Going { generation, expires_at, facts } =
-                go(app, grant, id, Again::Redrive).await?;
+                go(app, grant, id, Again::Redrive).await.map_err(Box::new)?;
             Ok(Done {
                 status: StatusCode::ACCEPTED,
                 message_status: Status::Queued,
@@ -125,7 +128,7 @@ async fn one(app: &App, grant: &Grant, id: &RelayId, act: Act) -> Told {
             message_status: Status::Cancelled,
             generation: None,
             expires_at: None,
-            facts: cancel(app, grant, id).await?,
+            facts: cancel(app, grant, id).await.map_err(Box::new)?,
         }),
     }
 }

@@ -68,20 +68,20 @@ pub(crate) async fn post_messages(
                 drafts.push(draft);
                 told.push(None);
             }
-            Err(problem) => told.push(Some(Err(*problem))),
+            Err(problem) => told.push(Some(Err(problem))),
         }
     }
     let outcomes = app.accept.accept_all(drafts, now).await;
     for ((index, at, facts), outcome) in submitted.into_iter().zip(outcomes) {
         let outcome = match outcome {
             Ok(accepted) => Ok(told_of(&accepted, accepted_facts(facts, &accepted))),
-            Err(error) => Err(Problem::from(error).at(&at).about(facts)),
+            Err(error) => Err(Box::new(Problem::from(error).at(&at).about(facts))),
         };
         if let Some(place) = told.get_mut(index) {
             *place = Some(outcome);
         }
     }
-    let forgotten = || Err(Problem::system("a message was left out"));
+    let forgotten = || Err(Box::new(Problem::system("a message was left out")));
     let told = told.into_iter().map(|told| told.unwrap_or_else(forgotten)).collect();
     answer(told, &correlation_id, spent)
 }

@@ -25,6 +25,13 @@ pub type Subject = Arc<dyn Store>;
 
 /// Every case. They share the one store.
 pub fn all() -> Vec<Case<Subject>> {
+    let mut all = of_the_hot_path();
+    all.extend(of_the_rest());
+    all
+}
+
+/// The cases of accepting, claiming and settling one message.
+fn of_the_hot_path() -> Vec<Case<Subject>> {
     cases![
         recording::{
             what_was_never_recorded_is_not_found,
@@ -67,6 +74,12 @@ pub fn all() -> Vec<Case<Subject>> {
             f39_a_hold_that_ran_out_unclaimed_still_settles,
             f45_a_settlement_of_another_acceptance_changes_nothing,
         },
+    ]
+}
+
+/// The cases of lean tracking, of many messages at once, and of ends.
+fn of_the_rest() -> Vec<Case<Subject>> {
+    cases![
         unclaimed::{
             an_unclaimed_attempt_settles_what_has_no_state_or_is_queued,
             f07_an_attempt_that_was_settled_is_not_marked_as_queued,

@@ -205,7 +205,7 @@ pub(super) async fn any_number_of_attempts_is_settled_at_once(store: Subject) {
             let now = state(&store, message, at(3)).await;
             assert_eq!(now, **answer);
             assert_eq!((&now.phase, now.attempts), (&settlement.phase(), 1));
-            assert_eq!(now.outcomes, [settlement.attempt.clone()]);
+            assert_eq!(now.outcomes, std::slice::from_ref(&settlement.attempt));
             assert_eq!(now.last_lease_id.as_ref(), Some(&settlement.lease.lease_id));
         }
         // F36: whoever was not answered asks again, and hears the same.
