@@ -17,7 +17,10 @@ use crate::support::{
 };
 
 /// What is allowed and not called here, by the start of the action, with the reason for each.
-const NOT_CALLED_HERE: [(&str, &str); 1] = [("logs:", "Lambda writes the logs, not the functions")];
+const NOT_CALLED_HERE: [(&str, &str); 2] = [
+    ("logs:", "Lambda writes the logs, not the functions"),
+    ("s3:ListBucket", "S3 asks for it where an object is missing, which is no call of its own"),
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Call {
@@ -162,6 +165,30 @@ async fn exercise_upkeep(stack: &Stack, client: &Client) {
         (Queues::of(stack).dead_letter_count().await == 0).then_some(())
     })
     .await;
+    // One that the worker buries: nobody has its body any more.
+    let gone = client.accept(&message("upkeep", &stack.target("/demo/status/410"))).await;
+    assert_eq!(client.finished(&gone).await["status"], "DEAD", "gone");
+    until("its letter, which comes after its body", SOON, async || {
+        (Queues::of(stack).dead_letter_count().await == 1).then_some(())
+    })
+    .await;
+}
+
+/// Has several messages written together: by the request that brings them, and by the worker in lean tracking, as soon as
+/// two of them come to it at once.
+async fn exercise_together(stack: &Stack, client: &Client) {
+    until("results that are written together", SOON, async || {
+        let sent: Vec<_> = (0..10).map(|_| message("many", &stack.target("/demo/ok"))).collect();
+        let text = json!({ "messages": sent }).to_string();
+        let answer = client.post_text("/v1/messages/bulk", text).await;
+        for result in answer.json["results"].as_array().unwrap() {
+            client.finished(result["id"].as_str().unwrap()).await;
+        }
+        let worker = access_key_id("worker");
+        let is_it = |call: &Call| call.caller == worker && call.action == "dynamodb:PartiQLInsert";
+        calls(client).await.iter().any(is_it).then_some(())
+    })
+    .await;
 }
 
 async fn by_upload(client: &Client, target: &str) -> String {
@@ -203,9 +230,13 @@ async fn each_role_allows_what_its_function_calls_and_nothing_more() {
     let mut calls_seen = calls(&client).await;
     // What the queue moves on its own it moves at its first doubt here.
     let template = template_with(&[("maxReceiveCount: 1000", "maxReceiveCount: 1")]);
-    let stack = launch("upkeep").template(&template).start();
+    let stack = launch("upkeep").template(&template).parameter("RetainBodies", "false").start();
     let client = Client::of(&stack);
     exercise_upkeep(&stack, &client).await;
+    calls_seen.extend(calls(&client).await);
+    let stack = launch("together").parameter("StatusTracking", "lean").start();
+    let client = Client::of(&stack);
+    exercise_together(&stack, &client).await;
     calls_seen.extend(calls(&client).await);
 
     let description = description();

@@ -142,6 +142,29 @@ fn only_ingest_writes_keys_and_signing_secrets() {
 }
 
 #[test]
+fn whoever_ends_a_message_may_put_its_body_and_look_for_it() {
+    let template = Template::load();
+    for role in ["WorkerRole", "ReconcilerRole"] {
+        let about = |sid: &str| {
+            let all = statements(&template, role).into_iter();
+            let mut of_sid = all.filter(|one| one["Sid"] == sid);
+            of_sid.next().unwrap_or_else(|| panic!("{role}: nothing about {sid}"))
+        };
+        // Only what is a message's: uploads are for ingest to take over.
+        let bodies = about("Bodies");
+        assert_eq!(strings(&bodies["Action"]), ["s3:GetObject", "s3:PutObject"], "{role}");
+        assert_eq!(Reference::of(&bodies["Resource"]), Some(Reference::Sub(BODY_PREFIXES[0])));
+        // A body that is missing is forbidden otherwise.
+        let bucket = about("Bucket");
+        assert_eq!(strings(&bucket["Action"]), ["s3:ListBucket"], "{role}");
+        assert_eq!(
+            Reference::of(&bucket["Resource"]),
+            Some(Reference::GetAtt("PayloadBucket.Arn"))
+        );
+    }
+}
+
+#[test]
 fn only_lambda_takes_the_roles() {
     let template = Template::load();
     for role in function_roles(&template) {

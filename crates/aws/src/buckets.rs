@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use relay_core::access::{FullAt, RateLimit, Taken, plain_addition, take};
+use relay_core::access::{FullAt, RateLimit, Taken, plain_addition, take, take_enough};
 use relay_core::ports::{Buckets, PortError};
 use relay_core::time::Timestamp;
 
@@ -160,13 +160,15 @@ impl DynamoBuckets {
 
 #[async_trait]
 impl Buckets for DynamoBuckets {
-    async fn take(
+    async fn take_enough(
         &self,
         name: &str,
         limit: RateLimit,
+        enough: u32,
         wanted: u32,
         now: Timestamp,
     ) -> Result<Taken, PortError> {
+        let wanted = wanted.max(enough);
         let mut seen = self.seen().get(name).copied().unwrap_or_default();
         let is_due = seen.full_at.0 <= micros(now);
         let mut found = None;
@@ -186,7 +188,7 @@ impl Buckets for DynamoBuckets {
                 },
             };
             seen.is_shared &= full_at(&item).is_some_and(|full_at| full_at.0 > micros(now));
-            let taken = take(limit, full_at(&item), wanted, now);
+            let taken = take_enough(limit, full_at(&item), enough, wanted, now);
             if taken.granted == 0 || self.replace(name, &item, taken.full_at).await? {
                 return Ok(self.saw(name, seen, taken));
             }

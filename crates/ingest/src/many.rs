@@ -22,7 +22,7 @@ struct One {
 pub(crate) struct Counts {
     /// They were accepted, set going again, or cancelled.
     pub(crate) accepted: u32,
-    /// They had been accepted before.
+    /// They had been accepted before, or were named before in the same request.
     pub(crate) duplicates: u32,
     /// They were wrong.
     pub(crate) refused: u32,
@@ -50,6 +50,11 @@ impl Many {
             Some(false) | None => self.counts.accepted += 1,
         }
         self.ones.push(One { status, code: None, cause: None, facts });
+    }
+
+    /// Notes one that was named before. What was done is noted there.
+    pub(crate) fn repeated(&mut self) {
+        self.counts.duplicates += 1;
     }
 
     /// Notes one that was not done.

@@ -160,7 +160,7 @@ impl From<Mistakes> for Problem {
 impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         match error {
-            AcceptError::IdReused { fields } => {
+            AcceptError::IdReused { fields, .. } => {
                 let errors = fields.iter().map(|field| Mistake {
                     pointer: format!("/{field}"),
                     detail: "differs from the message that was accepted".to_owned(),

@@ -11,6 +11,11 @@ use relay_core::lifecycle::{Again, Life, Phase, State, Status};
 use relay_core::message::Message;
 use relay_core::ports::{Ambient, Begun, Found, OpenError, Payloads, PortError, Queue, Store};
 
+/// How long a copy is delayed of a message that nobody has set going again: long enough to be marked as delayed. Without
+/// the mark a worker that writes little would take it for the first copy, and attempt it without a claim beside whoever
+/// has that one.
+const COPY_DELAY: Duration = Duration::from_secs(1);
+
 /// Sets messages going again.
 #[derive(Clone)]
 pub struct SetGoing {
@@ -129,7 +134,11 @@ impl SetGoing {
             body @ (Body::Inline(_) | Body::Stored(_)) => body.clone(),
         };
         let envelope = Envelope::of(message, life.clone(), body);
-        self.queue.send(&envelope, Duration::ZERO).await?;
+        let delay = match life.generation {
+            Generation(0) => COPY_DELAY,
+            Generation(_) => Duration::ZERO,
+        };
+        self.queue.send(&envelope, delay).await?;
         self.store.mark_queued(&message.id, life, self.ambient.now()).await?;
         Ok(Gone::Again(life.generation))
     }

@@ -67,6 +67,7 @@ fn told(report: Report) -> Result<Report, Incomplete> {
         entries_seen = report.entries_seen,
         buried = report.buried,
         sent = report.sent,
+        left = report.left,
         letters_seen = report.letters_seen,
         letters_judged = report.letters_judged,
         noted = report.noted,

@@ -211,6 +211,8 @@ impl Worker {
             Claim::AlreadyFinal(state) => self.follow(envelope, item, &state).await,
             Claim::HeldByOther { until } | Claim::NotYet { until } => Ok(self.soon_after(until)),
             Claim::Superseded(_) => {
+                // It may be the last to have the body of a generation whose letter somebody threw away.
+                self.keep_body(envelope).await?;
                 tracing::info!("item of an earlier generation dropped");
                 Ok(Next::Acknowledge)
             }
@@ -264,12 +266,14 @@ impl Worker {
         }
     }
 
-    /// A hold that only this invocation knows. A second copy in the same batch finds it held.
+    /// A hold that only this invocation knows. A second copy in the same batch finds it held for as long as the attempt may
+    /// take; it claims when it comes again, so it need not wait for the end of a hold that is written nowhere.
     fn begin_unclaimed(&self, envelope: &Envelope, place: &Place<'_>) -> Claim {
-        let until = self.ports.ambient.now().plus(self.rules.lease);
+        let now = self.ports.ambient.now();
         if !place.begin(&envelope.id) {
-            return Claim::HeldByOther { until };
+            return Claim::HeldByOther { until: now.plus(self.attempt_timeout(envelope)) };
         }
+        let until = now.plus(self.rules.lease);
         let lease_id = LeaseId::from_random(self.ports.ambient.bits());
         Claim::Ours(Lease { lease_id, until, attempt: 1, outcomes: Vec::new(), claimed: false })
     }

@@ -25,6 +25,8 @@ impl Worker {
             let (life, state) = (&envelope.life, found.state);
             let is_same = state.life.accepted_id == life.accepted_id;
             if state.comes_after(life) || is_same && state.life.generation > life.generation {
+                // Nobody else may have the body any more.
+                self.keep_body(envelope).await?;
                 tracing::info!("item of an earlier generation dropped");
                 return Ok(Next::Acknowledge);
             }

@@ -1,10 +1,14 @@
 //! Writing down what an attempt came to, and what follows for the queue item from the state that is there then.
 
+use std::time::Duration;
+
+use relay_core::attempt::SETTLE_TIME;
 use relay_core::envelope::Envelope;
 use relay_core::identity::RelayId;
 use relay_core::lifecycle::{Life, Phase, State};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{PortError, Settled, Settlement};
+use tokio::time::timeout;
 
 use crate::deliver::Worker;
 use crate::given::Item;
@@ -14,6 +18,9 @@ use crate::tell::Next;
 /// How often the result of an attempt is written before the attempt is left without one. Each try is
 /// retried by the store itself.
 const SETTLE_TRIES: usize = 3;
+/// How long one try to write several results may take. The answers come together, so that one result in trouble keeps the
+/// others waiting; after this long each is written by itself, for which the other half of the time is left.
+const TOGETHER_WITHIN: Duration = Duration::from_secs(SETTLE_TIME.as_secs() / 2);
 
 impl Worker {
     /// Writes what an attempt came to: one that was claimed by itself, others together where they come together.
@@ -51,7 +58,7 @@ impl Worker {
     }
 
     /// Writes several results by one call, and those of them that fail again, as often as one. Each learns what came of it
-    /// as soon as that is known.
+    /// when the call that wrote it has answered for all; from one that takes too long each goes on by itself.
     async fn write_all(
         &self,
         own: &Settlement,
@@ -63,7 +70,9 @@ impl Worker {
             let mut settlements: Vec<Settlement> =
                 left.iter().map(|waiting| waiting.settlement.clone()).collect();
             settlements.extend(own_settled.is_none().then(|| own.clone()));
-            let mut written = self.ports.store.settle_all(&settlements).await.into_iter();
+            let writing = self.ports.store.settle_all(&settlements);
+            let Ok(written) = timeout(TOGETHER_WITHIN, writing).await else { break };
+            let mut written = written.into_iter();
             let mut failed = Vec::new();
             for waiting in left {
                 match written.next() {
@@ -79,9 +88,11 @@ impl Worker {
                 break;
             }
         }
+        // Whoever still waits hears so that nobody writes for it.
+        drop(left);
         match own_settled {
             Some(settled) => settled,
-            // The store has not said what came of it.
+            // The store has not said what came of it, or not in time.
             None => self.write_patiently(own).await,
         }
     }

@@ -95,9 +95,10 @@ impl Worker {
             // Deferred copies claim nothing, so nothing merges them. One that was received before may have
             // left a copy behind that goes on; it stays what it is, and a chain never becomes a tree.
             Next::Deferred(_) => item.receipts <= 1,
-            Next::Acknowledge | Next::After(_) | Next::At(_) | Next::Told(_) | Next::Unreadable => {
-                wait > self.rules.visibility_max
-            }
+            // The claim that follows merges whatever copies there are.
+            Next::At(_) => wait > self.rules.visibility_max,
+            // Such a wait is short. While a service fails, deletions fail too, and each would leave one copy more.
+            Next::Acknowledge | Next::After(_) | Next::Told(_) | Next::Unreadable => false,
         };
         let goes_on = is_long || item.receipts > RECEIPTS_MAX;
         if goes_on && may_go_on && self.send_fresh_copy(item, wait).await {

@@ -265,7 +265,8 @@ fn f40_a_changed_event_loses_no_record() {
         let text = apply(&json!({"Records": records}).to_string(), &changes);
         let Ok(event) = serde_json::from_str::<SqsEvent>(&text) else { return Ok(()) };
         if let Ok(items) = items_of(event) {
-            let seen: Value = serde_json::from_str(&text).unwrap();
+            // What is not read of a record is not looked into: its text may be no JSON.
+            let Ok(seen) = serde_json::from_str::<Value>(&text) else { return Ok(()) };
             let records = seen["Records"].as_array().map_or(0, Vec::len);
             prop_assert_eq!(items.len(), records, "{}", text);
         }

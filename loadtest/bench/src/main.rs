@@ -57,6 +57,11 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<ExitCode, BenchError> {
+    if matches!(arguments.part, Some(parts::Part::Cost)) {
+        rebuild::replace_if_needed()?;
+        let counted = MeasureArguments { only: vec![3], ..arguments.measure.clone() };
+        on(&mut tokio::runtime::Builder::new_current_thread())?.block_on(measure(&counted))?;
+    }
     let Some(part) = arguments.part else {
         rebuild::replace_if_needed()?;
         return on(&mut tokio::runtime::Builder::new_current_thread())?

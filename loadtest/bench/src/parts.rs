@@ -25,6 +25,8 @@ pub enum Name {
 /// What can be started.
 #[derive(Debug, Subcommand)]
 pub enum Part {
+    /// What a million messages cost: measure 3 with counted units, then every setup with computed ones
+    Cost,
     /// A function that says on request what it has allocated
     #[command(hide = true)]
     Function {
@@ -79,6 +81,12 @@ pub enum Part {
 /// When it fails.
 pub async fn run(part: Part) -> Result<(), BenchError> {
     match part {
+        Part::Cost => {
+            let said = |error: relay_cost::CostError| BenchError::Unexpected(error.to_string());
+            let profiles = relay_cost::defaults().map_err(said)?;
+            println!("{}", relay_cost::report(&profiles).map_err(said)?);
+            Ok(())
+        }
         Part::Function { name } => {
             std::thread::spawn(report_on_request);
             let ended = |error: &dyn std::fmt::Display| BenchError::Unexpected(error.to_string());

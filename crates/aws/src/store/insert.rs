@@ -1,6 +1,7 @@
 //! Many items written by few calls: statements that insert an item and touch none that is there. Knows nothing of what
 //! the items are; a plain batch of writes would do, but has no conditions.
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::builders::BatchStatementRequestBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
@@ -20,6 +21,15 @@ const STATEMENTS_MAX: usize = 25;
 /// What the items of one call weigh at most, in bytes. No limit is documented but that of one item, 400 KB; every other
 /// batch call takes several times as much.
 const CALL_BYTES_MAX: usize = 1024 * 1024;
+/// The codes of a table that is busy, which come with the status of a faulty request.
+const BUSY: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "Throttling",
+];
+/// The status of a service that is busy.
+const TOO_MANY_REQUESTS: u16 = 429;
 /// Calls under way at once: a hundred messages are four. More than this never gain anything, as the caller then waits
 /// for its own network.
 const CALLS_AT_ONCE: usize = 8;
@@ -80,7 +90,12 @@ impl DynamoStore {
         loop {
             let numbers: Vec<usize> = part.iter().map(|(number, _)| *number).collect();
             let responses = match self.execute(action, part).await {
-                Ok(responses) => responses,
+                Ok(Executed::Told(responses)) => responses,
+                Ok(Executed::Refused) => {
+                    let open = numbers.into_iter().map(|number| (number, Ok(Inserted::Open)));
+                    answers.extend(open);
+                    return answers;
+                }
                 Err(error) => {
                     answers.extend(numbers.into_iter().map(|number| (number, Err(error.clone()))));
                     return answers;
@@ -109,15 +124,22 @@ impl DynamoStore {
         &self,
         action: &'static str,
         part: Vec<(usize, Attributes)>,
-    ) -> Result<Vec<BatchStatementResponse>, PortError> {
+    ) -> Result<Executed, PortError> {
         let statements = part.into_iter().map(|(_, attributes)| self.statement(attributes));
         let statements: Option<Vec<_>> = statements.collect();
         if statements.is_none() {
             return Err(failed(action, "a statement could not be built"));
         }
         let call = self.client.batch_execute_statement().set_statements(statements);
-        let answer = call.send().await.map_err(|error| unavailable(action, &error))?;
-        Ok(answer.responses.unwrap_or_default())
+        match call.send().await {
+            Ok(answer) => Ok(Executed::Told(answer.responses.unwrap_or_default())),
+            Err(error) if is_refusal(&error) => {
+                let error = unavailable(action, &error);
+                tracing::warn!(%error, "not written together: each is written alone");
+                Ok(Executed::Refused)
+            }
+            Err(error) => Err(unavailable(action, &error)),
+        }
     }
 
     fn statement(&self, attributes: Attributes) -> Option<BatchStatementRequest> {
@@ -196,6 +218,23 @@ fn insertion(table: &str, attributes: &Attributes) -> String {
     }
     text.push('}');
     text
+}
+
+/// What a call came to that was answered.
+enum Executed {
+    /// Each statement has its answer.
+    Told(Vec<BatchStatementResponse>),
+    /// None was looked at. One item may be the reason, so each is better written alone.
+    Refused,
+}
+
+/// Whether a call was refused for what it says. One that came too early, to a table that is busy, is not: written alone
+/// the items would be many more calls.
+fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let SdkError::ServiceError(answer) = error else { return false };
+    let status = answer.raw().status();
+    let is_busy = answer.err().code().is_none_or(|code| BUSY.contains(&code));
+    status.is_client_error() && status.as_u16() != TOO_MANY_REQUESTS && !is_busy
 }
 
 /// What the answer to one statement means.

@@ -134,6 +134,38 @@ async fn f06_a_call_that_fails_fails_all_that_it_was_for_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_refused_as_a_whole_leaves_each_item_to_a_call_of_its_own() {
+    // One of the items is what the table does not take.
+    let canned = Canned::start(|operation, arguments, _| {
+        let is_faulty = operation == "batchexecutestatement"
+            || arguments["Item"]["message_id"]["S"] == "order-3";
+        if is_faulty {
+            return (400, json!({ "__type": "ValidationException", "message": "as told" }));
+        }
+        (200, json!({}))
+    })
+    .await;
+    let answers = record_all(&canned, 5).await;
+    let failed: Vec<_> = answers.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, false, false, true, false], "{answers:?}");
+    let mut operations = canned.operations();
+    operations.dedup();
+    assert_eq!(operations, ["batchexecutestatement", "putitem"]);
+}
+
+#[tokio::test]
+async fn f06_a_call_that_comes_too_early_is_not_made_many() {
+    for code in ["ThrottlingException", "ProvisionedThroughputExceededException"] {
+        let canned = Canned::start(move |_, _, _| (400, json!({ "__type": code }))).await;
+        let answers = record_all(&canned, 5).await;
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        let mut operations = canned.operations();
+        operations.dedup();
+        assert_eq!(operations, ["batchexecutestatement"], "{code}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_short_is_no_success() {
     let canned = Canned::start(|_, _, _| (200, json!({ "Responses": [{}] }))).await;
     let answers = record_all(&canned, 2).await;

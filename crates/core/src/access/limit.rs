@@ -82,13 +82,13 @@ pub struct FullAt(pub u64);
 /// What was taken out of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// How many tokens: none, all that were wanted, or fewer if there were fewer.
+    /// How many tokens: none, all that were wanted, or fewer if there were fewer but enough.
     pub granted: u32,
     /// The bucket afterwards.
     pub full_at: FullAt,
     /// How many tokens are left in it.
     pub left: u32,
-    /// How long until there is one, if nothing was granted.
+    /// How long until there are enough, if nothing was granted.
     pub retry_after: Duration,
     /// How long until it is full.
     pub full_after: Duration,
@@ -99,15 +99,27 @@ pub struct Taken {
 
 /// Takes up to `wanted` tokens, at least one, out of `bucket`.
 pub fn take(limit: RateLimit, bucket: Option<FullAt>, wanted: u32, now: Timestamp) -> Taken {
+    take_enough(limit, bucket, 1, wanted, now)
+}
+
+/// Takes up to `wanted` tokens out of `bucket`, or none if there are fewer than `enough`, which is one at least.
+pub fn take_enough(
+    limit: RateLimit,
+    bucket: Option<FullAt>,
+    enough: u32,
+    wanted: u32,
+    now: Timestamp,
+) -> Taken {
     let now = now.as_millis().saturating_mul(1000);
     let emptiest = now.saturating_add(limit.micros(limit.burst)).saturating_add(CLOCKS_MICROS_MAX);
     let before = bucket.filter(|FullAt(micros)| *micros <= emptiest);
     let before = before.map_or(now, |FullAt(micros)| micros.max(now));
     let available = available(limit, before, now);
-    let wanted = limit.within(wanted);
-    let granted = wanted.min(available);
+    let enough = limit.within(enough);
+    let wanted = limit.within(wanted).max(enough);
+    let granted = if available < enough { 0 } else { wanted.min(available) };
     let after = before.saturating_add(limit.micros(granted));
-    let next = after.saturating_add(limit.micros(1)).saturating_sub(limit.micros(limit.burst));
+    let next = after.saturating_add(limit.micros(enough)).saturating_sub(limit.micros(limit.burst));
     Taken {
         granted,
         full_at: FullAt(after),
@@ -149,7 +161,9 @@ pub struct Allowance {
     size: u32,
     size_max: u32,
     taken_at: Timestamp,
+    /// Until when the shared bucket is not asked for as many as it lacked, or more; fewer may be there.
     refused_until: Timestamp,
+    refused: u32,
     full_at: Timestamp,
 }
 
@@ -162,7 +176,9 @@ pub enum Spend {
     Refused(Standing),
     /// Tokens have to be taken out of the shared bucket first.
     Take {
-        /// How many.
+        /// Fewer would not do, and are better left to others.
+        enough: u32,
+        /// How many, if there are as many.
         wanted: u32,
     },
 }
@@ -172,7 +188,7 @@ pub enum Spend {
 pub struct Standing {
     /// Tokens left: what the environment holds and what it last saw in the shared bucket.
     pub remaining: u32,
-    /// How long until the bucket is full; after a refusal, until the next token.
+    /// How long until the bucket is full; after a refusal, until there are enough.
     pub reset: Duration,
 }
 
@@ -188,6 +204,7 @@ impl Default for Allowance {
             size_max: SLICE_MAX,
             taken_at: never,
             refused_until: never,
+            refused: 1,
             full_at: never,
         }
     }
@@ -219,17 +236,36 @@ impl Allowance {
             let remaining = self.left.saturating_add(self.shared).min(limit.burst);
             return Spend::Passed(Standing { remaining, reset: self.full_at.since(now) });
         }
-        if self.taken_at <= now && now < self.refused_until {
-            let missing = Duration::from_micros(limit.micros(tokens - self.left));
+        let missing = tokens - self.left;
+        if missing >= self.refused && self.taken_at <= now && now < self.refused_until {
             let wait = self.refused_until.since(now);
-            let reset = if tokens > 1 { wait.max(missing) } else { wait };
-            return Spend::Refused(Standing { remaining: self.left, reset });
+            let standing = if tokens > 1 {
+                let remaining = self.left.saturating_add(self.shared).min(limit.burst);
+                Standing { remaining, reset: wait.max(self.until_shared(tokens, limit, now)) }
+            } else {
+                Standing { remaining: self.left, reset: wait }
+            };
+            return Spend::Refused(standing);
         }
-        Spend::Take { wanted: self.next_size(limit, now).max(tokens - self.left) }
+        Spend::Take { enough: missing, wanted: self.next_size(limit, now).max(missing) }
     }
 
-    /// Notes what was taken. If that is less than was wanted, requests beyond it are refused for a while.
-    pub fn taken(&mut self, taken: &Taken, now: Timestamp) {
+    /// How long until the shared bucket has so many tokens if nobody takes any, and one more: who comes again pays for
+    /// the request itself first. What is held here does not count: by then it may be too old.
+    fn until_shared(&self, tokens: u32, limit: RateLimit, now: Timestamp) -> Duration {
+        let spare = limit.burst.saturating_sub(tokens.saturating_add(1));
+        self.full_at.since(now).saturating_sub(Duration::from_micros(limit.micros(spare)))
+    }
+
+    /// Notes what was taken when `enough` were asked for at least. If that is less than was wanted, requests beyond it
+    /// are refused for a while; if it is nothing, those that need as many.
+    pub fn taken(&mut self, taken: &Taken, enough: u32, now: Timestamp) {
+        // A bucket that has too few for many may have some for one.
+        let (refused, wait) = match (taken.granted, enough) {
+            (0, 0 | 1) => (1, taken.retry_after.max(taken.pause)),
+            (0, _) => (enough, taken.pause),
+            _ => (1, taken.pause),
+        };
         *self = Self {
             // Something is left of slices before only where it is not enough for many at once. It is spent first.
             left: self.left.saturating_add(taken.granted),
@@ -238,11 +274,10 @@ impl Allowance {
             shared: taken.left,
             size: taken.granted.max(1),
             taken_at: now,
-            refused_until: now.plus(match taken.granted {
-                0 => taken.retry_after.max(taken.pause),
-                _ => taken.pause,
-            }),
-            full_at: now.plus(taken.full_after),
+            refused_until: now.plus(wait),
+            refused,
+            // A part of a millisecond counts as a whole one: never too early.
+            full_at: now.plus(taken.full_after + Duration::from_micros(999)),
             ..*self
         };
     }

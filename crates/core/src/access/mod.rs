@@ -13,7 +13,7 @@ pub use judge::{Grant, Refusal, Superseded, admit};
 pub use key::{ApiKey, KeyId, MalformedHash, MalformedKeyId, SecretHash};
 pub use limit::{
     Allowance, BURST_MAX, FullAt, RATE_PER_SECOND_MAX, RateLimit, SLICE_LIFE, Spend, Standing,
-    Taken, plain_addition, take,
+    Taken, plain_addition, take, take_enough,
 };
 pub use master::{MalformedMasters, MasterId, MasterSecrets, Purpose};
 pub use name::{KEY_NAME_CHARACTERS_MAX, is_key_name};

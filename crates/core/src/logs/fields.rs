@@ -232,6 +232,12 @@ pub const FIELDS: &[Field] = &[
     field("entries_seen", Kind::Number, RUN, "Records looked at."),
     field("buried", Kind::Number, RUN, "Dead messages whose letter was missing and is there now."),
     field("sent", Kind::Number, RUN, "Redrives that had stopped half-way and go on."),
+    field(
+        "left",
+        Kind::Number,
+        RUN,
+        "Redrives that had stopped half-way and whose bodies are gone.",
+    ),
     field("letters_seen", Kind::Number, RUN, "Letters received."),
     field("letters_judged", Kind::Number, RUN, "Letters compared with their records."),
     field("noted", Kind::Number, RUN, "Letters that their records did not know of."),

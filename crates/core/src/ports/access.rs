@@ -62,15 +62,28 @@ pub trait SigningSecrets: Send + Sync {
 /// The shared buckets of rate limits.
 #[async_trait]
 pub trait Buckets: Send + Sync {
-    /// Takes up to `wanted` tokens, at least 1, out of the bucket of this name. What is taken by a call whose answer is
-    /// lost is lost. When the bucket changes faster than it can be written, the call fails.
+    /// Takes up to `wanted` tokens out of the bucket of this name, or none if it has fewer than `enough`, which is at
+    /// least 1. What is taken by a call whose answer is lost is lost. When the bucket changes faster than it can be
+    /// written, the call fails.
+    async fn take_enough(
+        &self,
+        name: &str,
+        limit: RateLimit,
+        enough: u32,
+        wanted: u32,
+        now: Timestamp,
+    ) -> Result<Taken, PortError>;
+
+    /// Takes up to `wanted` tokens, however few there are.
     async fn take(
         &self,
         name: &str,
         limit: RateLimit,
         wanted: u32,
         now: Timestamp,
-    ) -> Result<Taken, PortError>;
+    ) -> Result<Taken, PortError> {
+        self.take_enough(name, limit, 1, wanted, now).await
+    }
 }
 
 /// The master secrets.

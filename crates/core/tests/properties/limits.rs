@@ -87,7 +87,7 @@ impl World {
         let wanted = match allowance.spend(self.limit, now) {
             Spend::Passed(_) => return true,
             Spend::Refused(_) => return false,
-            Spend::Take { wanted } => wanted,
+            Spend::Take { wanted, .. } => wanted,
         };
         let taken = take(self.limit, self.bucket, wanted, now);
         assert!(taken.granted <= wanted && wanted <= slice_max(self.limit));
@@ -95,7 +95,7 @@ impl World {
         if taken.granted > 0 {
             self.bucket = Some(taken.full_at);
         }
-        allowance.taken(&taken, now);
+        allowance.taken(&taken, 1, now);
         match allowance.spend(self.limit, now) {
             Spend::Passed(standing) => {
                 assert!(taken.granted > 0 && standing.remaining < self.limit.burst.max(1));
@@ -184,10 +184,10 @@ proptest! {
                     // No client is held back for long by what an environment remembers.
                     prop_assert!(standing.reset <= Duration::from_millis(1001), "{:?}", standing.reset);
                 }
-                Spend::Take { wanted } => {
+                Spend::Take { wanted, .. } => {
                     let taken = take(limit, bucket, wanted, now);
                     bucket = Some(taken.full_at);
-                    allowance.taken(&taken, now);
+                    allowance.taken(&taken, 1, now);
                     (left, taken_at) = (taken.granted, now);
                 }
             }

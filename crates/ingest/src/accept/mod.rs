@@ -6,10 +6,12 @@
 mod draft;
 mod many;
 mod steps;
+mod until;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use relay_core::fingerprint::Fingerprint;
 use relay_core::identity::RelayId;
 use relay_core::lifecycle::Status;
 use relay_core::ports::{
@@ -67,6 +69,8 @@ pub enum AcceptError {
     IdReused {
         /// The fields that differ.
         fields: Vec<&'static str>,
+        /// What the id belongs to.
+        recorded: Box<Fingerprint>,
     },
     /// Its upload is not there: never finished, or too long ago.
     #[error("nothing of the announced size was uploaded, or it has expired")]

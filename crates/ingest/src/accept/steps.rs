@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use relay_core::body::{Body, Pointer};
-use relay_core::lifecycle::Status;
+use relay_core::identity::Generation;
+use relay_core::lifecycle::{Life, Status};
 use relay_core::message::Message;
 use relay_core::ports::{Found, PortError};
 use relay_core::settings::Tracking;
@@ -62,7 +63,8 @@ impl Accept {
         let Found { message, state } = found.ok_or(or)?;
         let fields = message.fingerprint.differences(&draft.message.fingerprint);
         if !fields.is_empty() {
-            return Err(AcceptError::IdReused { fields });
+            let recorded = Box::new(message.fingerprint);
+            return Err(AcceptError::IdReused { fields, recorded });
         }
         match state.phase.status() {
             Status::Pending => Ok(Next::Send(Box::new(self.finishing(message, state.life, draft)))),
@@ -114,13 +116,19 @@ impl Accept {
     /// Notes that the queue has a message. Whatever the record says, the worker will find it.
     async fn mark(&self, draft: &Draft) {
         let (id, life) = (&draft.envelope.id, &draft.envelope.life);
+        if self.marks(life)
+            && let Err(error) = self.ports.store.mark_queued(id, life, draft.now).await
+        {
+            not_marked(&error);
+        }
+    }
+
+    /// Whether it is noted that the queue has a message in this life. Of one that was set going again it always is: the
+    /// index of dead letters would list it as unfinished.
+    pub(super) fn marks(&self, life: &Life) -> bool {
         match self.tracking {
-            Tracking::Lean => {}
-            Tracking::Full => {
-                if let Err(error) = self.ports.store.mark_queued(id, life, draft.now).await {
-                    not_marked(&error);
-                }
-            }
+            Tracking::Full => true,
+            Tracking::Lean => life.generation > Generation::default(),
         }
     }
 }

@@ -78,13 +78,13 @@ impl Limits {
         let slot = self.slot(name);
         let mut held = slot.lock().await;
         let now = self.ambient.now();
-        let wanted = match held.allowance.spend_many(tokens, limit, now) {
+        let (enough, wanted) = match held.allowance.spend_many(tokens, limit, now) {
             Spend::Passed(standing) => return Spent::Passed(standing),
             Spend::Refused(standing) => return Spent::Refused(standing),
-            Spend::Take { wanted } => wanted,
+            Spend::Take { enough, wanted } => (enough, wanted),
         };
-        let taken = self.take(name, limit, wanted, &mut held, now).await;
-        held.allowance.taken(&taken, now);
+        let taken = self.take(name, limit, (enough, wanted), &mut held, now).await;
+        held.allowance.taken(&taken, enough, now);
         match held.allowance.spend_many(tokens, limit, now) {
             Spend::Passed(standing) => Spent::Passed(standing),
             Spend::Refused(standing) => Spent::Refused(standing),
@@ -107,11 +107,11 @@ impl Limits {
         &self,
         name: &str,
         limit: RateLimit,
-        wanted: u32,
+        (enough, wanted): (u32, u32),
         held: &mut Held,
         now: Timestamp,
     ) -> Taken {
-        let take = self.buckets.take(name, limit, wanted, now);
+        let take = self.buckets.take_enough(name, limit, enough, wanted, now);
         let trouble = match tokio::time::timeout(TAKE_WITHIN, take).await {
             Ok(Ok(taken)) => return taken,
             Ok(Err(error)) => error.to_string(),
@@ -123,7 +123,7 @@ impl Limits {
             error = trouble,
             "a limit is kept by this environment alone"
         );
-        let taken = access::take(limit, held.own, wanted, now);
+        let taken = access::take_enough(limit, held.own, enough, wanted, now);
         held.own = Some(taken.full_at);
         taken
     }

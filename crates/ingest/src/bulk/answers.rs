@@ -25,6 +25,8 @@ pub(crate) struct Done {
     pub(crate) generation: Option<u32>,
     /// Until when it is kept, if it was set going again.
     pub(crate) expires_at: Option<String>,
+    /// Whether the request named its id before: what was done is counted and logged there.
+    pub(crate) is_repeated: bool,
     pub(crate) facts: Facts,
 }
 
@@ -38,6 +40,7 @@ pub(crate) fn told_of(accepted: &Accepted, facts: Facts) -> Done {
         message_status: accepted.status,
         generation: None,
         expires_at: None,
+        is_repeated: false,
         facts,
     }
 }
@@ -56,7 +59,7 @@ pub(crate) fn told_of(accepted: &Accepted, facts: Facts) -> Done {
 pub struct BulkAnswer {
     /// How many were accepted, set going again, or cancelled.
     pub accepted: u32,
-    /// How many had been accepted before.
+    /// How many had been accepted before, or were named before in the same request.
     pub duplicates: u32,
     /// How many were refused: a result with a status of 4xx.
     pub refused: u32,
@@ -83,7 +86,7 @@ pub struct ResultAnswer {
     /// Where it is in its life, if it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_status: Option<&'static str>,
-    /// Whether the same message had been accepted before.
+    /// Whether the same message had been accepted before, or was named before in the same request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
     /// How often it was set going again, this time included.
@@ -142,17 +145,20 @@ impl ResultAnswer {
             problem: None,
         };
         match told {
-            Ok(Done { status, message_status, generation, expires_at, facts }) => {
+            Ok(Done { status, message_status, generation, expires_at, is_repeated, facts }) => {
                 let told = Self {
                     id: facts.id.clone(),
                     message_id: facts.message_id.clone(),
                     message_status: Some(message_status.as_str()),
-                    duplicate: facts.duplicate,
+                    duplicate: if is_repeated { Some(true) } else { facts.duplicate },
                     generation,
                     expires_at,
                     ..empty(status.as_u16())
                 };
-                many.done(status.as_u16(), facts);
+                match is_repeated {
+                    true => many.repeated(),
+                    false => many.done(status.as_u16(), facts),
+                }
                 told
             }
             Err(mut problem) => {

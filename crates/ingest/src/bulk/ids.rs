@@ -1,6 +1,6 @@
 //! Setting many messages going again, and cancelling many: by id, each as it is done to one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
@@ -100,12 +100,12 @@ async fn each(
     }
     let work: Vec<_> = distinct.into_iter().map(|id| one(app, grant, id, act)).collect();
     let told: Vec<Told> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+    let mut named = HashSet::with_capacity(places.len());
     let told = ids.iter().map(|id| {
         let place = id.as_ref().and_then(|id| places.get(id));
-        place
-            .and_then(|place| told.get(*place))
-            .cloned()
-            .unwrap_or_else(|| Err(Box::new(no_message())))
+        let told = place.and_then(|place| told.get(*place)).cloned();
+        let told = told.unwrap_or_else(|| Err(Box::new(no_message())));
+        told.map(|done| Done { is_repeated: !named.insert(id), ..done })
     });
     answer(told.collect(), correlation_id, spent)
 }
@@ -120,6 +120,7 @@ async fn one(app: &App, grant: &Grant, id: &RelayId, act: Act) -> Told {
                 message_status: Status::Queued,
                 generation: Some(generation.0),
                 expires_at: Some(expires_at.to_string()),
+                is_repeated: false,
                 facts,
             })
         }
@@ -128,6 +129,7 @@ async fn one(app: &App, grant: &Grant, id: &RelayId, act: Act) -> Told {
             message_status: Status::Cancelled,
             generation: None,
             expires_at: None,
+            is_repeated: false,
             facts: cancel(app, grant, id).await.map_err(Box::new)?,
         }),
     }

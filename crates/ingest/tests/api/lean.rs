@@ -73,3 +73,26 @@ async fn a_redrive_is_noted_all_the_same() {
     assert_eq!(redriven.status, StatusCode::ACCEPTED);
     assert_eq!(relay.found(id).await.state.phase.status(), Status::Queued);
 }
+
+#[tokio::test]
+async fn a_repeated_message_that_finishes_a_redrive_is_noted_too() {
+    for count in [1, 2] {
+        let relay = lean();
+        let all = bulk::messages(count);
+        bulk::post(&relay, &all).await;
+        for id in relay.store.ids() {
+            attempt(&relay, id.as_str(), 410, Decision::GiveUp(DeadReason::Gone)).await;
+            relay.faults.plan("send", Fault::Before);
+            relay.post_text(&format!("/v1/messages/{id}/redrive"), "").await;
+            assert_eq!(relay.found(id.as_str()).await.state.phase.status(), Status::Pending);
+        }
+        match &all[..] {
+            [one] => drop(relay.post(one).await),
+            many => drop(bulk::post(&relay, many).await),
+        }
+        for id in relay.store.ids() {
+            let state = relay.found(id.as_str()).await.state;
+            assert_eq!((state.phase.status(), state.life.generation.0), (Status::Queued, 1));
+        }
+    }
+}

@@ -129,8 +129,9 @@ async fn minute(limit: RateLimit, environments: usize, per_second: u64) -> (usiz
         let (buckets, allowance) = &mut all[usize::try_from(number).unwrap() % environments];
         let now = at(number * 1000 / per_second);
         let mut spent = allowance.spend(limit, now);
-        if let Spend::Take { wanted } = spent {
-            allowance.taken(&buckets.take("a", limit, wanted, now).await.unwrap(), now);
+        if let Spend::Take { enough, wanted } = spent {
+            let taken = buckets.take_enough("a", limit, enough, wanted, now).await.unwrap();
+            allowance.taken(&taken, enough, now);
             spent = allowance.spend(limit, now);
         }
         passed += u64::from(matches!(spent, Spend::Passed(_)));

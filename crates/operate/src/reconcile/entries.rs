@@ -8,6 +8,8 @@ use relay_core::reconcile::{BURIAL_GRACE, Due, SENDING_GRACE};
 use relay_core::time::Timestamp;
 use tracing::Span;
 
+use crate::again::Gone;
+
 use super::{AT_ONCE, Reconciler, Run};
 
 const SWEEP: &str = "looking for unfinished dead letters";
@@ -16,6 +18,7 @@ const SWEEP: &str = "looking for unfinished dead letters";
 enum Done {
     Buried,
     Sent,
+    Left,
     Nothing,
 }
 
@@ -74,6 +77,7 @@ impl Reconciler {
                 match &done {
                     Ok(Done::Buried) => run.report.buried += 1,
                     Ok(Done::Sent) => run.report.sent += 1,
+                    Ok(Done::Left) => run.report.left += 1,
                     Ok(Done::Nothing) | Err(_) => {}
                 }
                 span.in_scope(|| run.note(SWEEP, Some(&entry.id), done.map(|_| ())));
@@ -101,13 +105,23 @@ impl Reconciler {
                 Ok(Done::Buried)
             }
             Due::Send => {
-                self.going
-                    .send(&found.message, &found.state.life)
-                    .await
-                    .map_err(|stopped| stopped.0)?;
+                let gone = self.going.send(&found.message, &found.state.life).await;
                 let generation = found.state.life.generation.0;
-                tracing::warn!(generation, "a redrive that stopped half-way goes on");
-                Ok(Done::Sent)
+                match gone.map_err(|stopped| stopped.0)? {
+                    Gone::Again(_) => {
+                        tracing::warn!(generation, "a redrive that stopped half-way goes on");
+                        Ok(Done::Sent)
+                    }
+                    Gone::NoBody => {
+                        tracing::warn!(
+                            generation,
+                            "a redrive that stopped half-way cannot go on: the body is gone"
+                        );
+                        Ok(Done::Left)
+                    }
+                    // Sending judges no state: neither comes of it.
+                    Gone::Refused(_) | Gone::Unknown => Ok(Done::Nothing),
+                }
             }
             Due::Nothing => Ok(Done::Nothing),
         }

@@ -13,6 +13,8 @@ pub struct Report {
     pub buried: u64,
     /// Messages whose redrive stopped half-way and that are in the queue now.
     pub sent: u64,
+    /// Messages whose redrive stopped half-way and cannot go on, because their bodies are gone.
+    pub left: u64,
     /// Letters received from the dead-letter queue.
     pub letters_seen: u64,
     /// Of these, compared with their records.

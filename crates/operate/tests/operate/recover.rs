@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use relay_core::decide::Decision;
+use relay_core::envelope::{DELAY_ATTRIBUTE, Envelope};
 use relay_core::identity::RelayId;
 use relay_core::lifecycle::{Phase, Status};
 use relay_core::message::Message;
@@ -20,6 +21,8 @@ use relay_testkit::sample;
 
 use crate::world::World;
 
+/// How long a copy is delayed.
+const DELAY: Duration = Duration::from_secs(1);
 const OLD: Duration = Duration::from_secs(600);
 const FOR_REAL: RecoverOptions =
     RecoverOptions { older_than: OLD, dry_run: false, per_second: None };
@@ -97,6 +100,7 @@ async fn f43_a_message_on_the_border_of_two_pages_is_sent_once() {
     let mut told = Vec::new();
     recover.recover(&FOR_REAL, &mut |one| told.push(one.id)).await.unwrap();
     assert_eq!(told, page(&[1, 0, 2, 3]));
+    world.clock.advance(DELAY);
     assert_eq!(world.in_queue().len(), 4);
 }
 
@@ -140,6 +144,7 @@ async fn f43_what_the_queue_lost_is_sent_again_in_the_life_it_is_in() {
 
     let (found, outcomes) = recovered(&world, &FOR_REAL).await;
     assert_eq!((found, outcomes), (ids.clone(), vec![RecoverOutcome::Sent; 4]));
+    world.clock.advance(DELAY);
     let copies = world.in_queue();
     assert_eq!(copies.len(), 4);
     for copy in copies {
@@ -149,6 +154,25 @@ async fn f43_what_the_queue_lost_is_sent_again_in_the_life_it_is_in() {
         let claim = sample::claim(&copy.life, 9, world.now());
         let claimed = world.store.claim(&copy.id, &claim).await;
         assert!(matches!(claimed, Ok(Claim::Ours(_))), "{claimed:?}");
+    }
+}
+
+/// A worker that writes little attempts what is not marked as a copy without a claim, beside whoever else has it.
+#[tokio::test]
+async fn f43_a_copy_of_a_first_life_is_marked_as_one() {
+    let world = World::new();
+    let first = world.queued("first").await;
+    let redriven = world.buried("redriven", DeadReason::Gone).await;
+    let next = world.begun_again(&redriven).await;
+    world.store.mark_queued(&redriven.id, &next, world.now()).await.unwrap();
+    purged(&world);
+    world.clock.advance(OLD);
+    assert_eq!(sent(&world, &FOR_REAL).await, 2);
+    world.clock.advance(DELAY);
+    for item in world.queue.receive(usize::MAX, Duration::ZERO) {
+        let is_first = Envelope::from_json(&item.text).unwrap().id == first.id;
+        let is_marked = item.attributes.contains_key(DELAY_ATTRIBUTE);
+        assert_eq!(is_marked, is_first, "later lives are claimed whatever copy they come by");
     }
 }
 
@@ -179,6 +203,7 @@ async fn f43_a_failure_leaves_the_others_and_is_told() {
     assert_eq!(outcomes.iter().filter(failed).count(), 1);
     world.plan.fail(&[]);
     recovered(&world, &FOR_REAL).await;
+    world.clock.advance(DELAY);
     let ids: BTreeSet<_> = world.in_queue().into_iter().map(|copy| copy.id).collect();
     assert_eq!(ids.len(), 10);
     for id in &ids {

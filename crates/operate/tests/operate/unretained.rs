@@ -11,7 +11,7 @@ use relay_core::lifecycle::{Again, Phase};
 use relay_core::message::Message;
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Payloads, Queue, Store};
-use relay_core::reconcile::QUIET;
+use relay_core::reconcile::{QUIET, SENDING_GRACE};
 use relay_operate::Gone;
 use relay_testkit::sample;
 
@@ -95,4 +95,18 @@ async fn f22_with_the_body_that_was_kept_the_message_can_be_redriven() {
     let sent = world.in_queue();
     assert_eq!(sent.len(), 1);
     assert_eq!((&sent[0].body, sent[0].retained), (&Body::Stored(pointer), true));
+}
+
+#[tokio::test]
+async fn f22_a_redrive_that_stopped_and_has_no_body_any_more_is_left_and_not_told_to_be_sent() {
+    let world = World::new();
+    let (message, pointer) = moved(&world).await;
+    world.run().await;
+    world.begun_again(&message).await;
+    world.payloads.remove(&pointer);
+    world.clock.advance(SENDING_GRACE * 2);
+    let report = world.run().await;
+    assert_eq!((report.left, report.sent, report.failed), (1, 0, 0), "{report:?}");
+    assert!(world.in_queue().is_empty());
+    assert_eq!(world.state(&message.id).await.phase, Phase::Pending);
 }

@@ -27,6 +27,7 @@ pub fn all() -> Vec<Case<Subject>> {
         a_new_bucket_is_full_and_an_empty_one_gives_nothing,
         tokens_come_back_at_the_rate,
         at_least_one_token_is_wanted,
+        too_few_are_left_in_the_bucket,
         every_take_is_the_one_that_the_contract_computes,
         takes_at_once_never_give_more_than_there_is,
         takes_at_once_lose_nothing_in_a_bucket_that_has_enough,
@@ -84,6 +85,24 @@ async fn at_least_one_token_is_wanted(buckets: Subject) {
     assert_eq!(granted(&buckets, "none", TEN, 0, START).await, 1);
     // More than a bucket can hold is all that it holds.
     assert_eq!(granted(&buckets, "none", TEN, u32::MAX, START).await, 9);
+}
+
+async fn too_few_are_left_in_the_bucket(buckets: Subject) {
+    let enough = |enough, wanted, millis| {
+        let buckets = Arc::clone(&buckets);
+        async move { buckets.take_enough("enough", TEN, enough, wanted, at(millis)).await.unwrap() }
+    };
+    assert_eq!(enough(6, 6, 0).await.granted, 6);
+    for _ in 0..2 {
+        let refused = enough(5, 7, 0).await;
+        assert_eq!((refused.granted, refused.left), (0, 4));
+        assert_eq!(refused.retry_after, Duration::from_millis(100));
+    }
+    // As many as are enough, or more.
+    assert_eq!(enough(5, 7, 100).await.granted, 5);
+    assert_eq!(enough(2, 9, 400).await.granted, 3);
+    // A bucket that is full again has enough for whatever it can hold.
+    assert_eq!(enough(u32::MAX, 1, 60_000).await.granted, 10);
 }
 
 async fn every_take_is_the_one_that_the_contract_computes(buckets: Subject) {

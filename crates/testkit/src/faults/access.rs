@@ -59,15 +59,16 @@ impl<P: SigningSecrets + Clone + 'static> SigningSecrets for Faulty<P> {
 
 #[async_trait]
 impl<P: Buckets + Clone + 'static> Buckets for Faulty<P> {
-    async fn take(
+    async fn take_enough(
         &self,
         name: &str,
         limit: RateLimit,
+        enough: u32,
         wanted: u32,
         now: Timestamp,
     ) -> Result<Taken, PortError> {
         let (port, name) = (self.port.clone(), name.to_owned());
-        let act = move || async move { port.take(&name, limit, wanted, now).await };
+        let act = move || async move { port.take_enough(&name, limit, enough, wanted, now).await };
         self.around("take_tokens", act).await
     }
 }

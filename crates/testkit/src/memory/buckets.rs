@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use relay_core::access::{FullAt, RateLimit, Taken, take};
+use relay_core::access::{FullAt, RateLimit, Taken, take_enough};
 use relay_core::ports::{Buckets, PortError};
 use relay_core::time::Timestamp;
 
@@ -45,16 +45,18 @@ impl MemoryBuckets {
 
 #[async_trait]
 impl Buckets for MemoryBuckets {
-    async fn take(
+    async fn take_enough(
         &self,
         name: &str,
         limit: RateLimit,
+        enough: u32,
         wanted: u32,
         now: Timestamp,
     ) -> Result<Taken, PortError> {
         Ok(self.with(|kept| {
             kept.takes += 1;
-            let taken = take(limit, kept.buckets.get(name).copied(), wanted, now);
+            let bucket = kept.buckets.get(name).copied();
+            let taken = take_enough(limit, bucket, enough, wanted, now);
             if taken.granted > 0 {
                 kept.buckets.insert(name.to_owned(), taken.full_at);
             }

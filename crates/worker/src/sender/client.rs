@@ -31,6 +31,12 @@ const CLIENTS_KEPT_MAX: usize = 32;
 const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all answers of one connection: it carries as many as one batch has messages.
 const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 10 * HTTP2_STREAM_WINDOW_BYTES;
+/// After so long without a word from an HTTP/2 target that owes an answer it is asked for a sign of life. An attempt that
+/// runs out of time ends its own request and not the connection, which would carry the next ones to nobody.
+const HTTP2_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long it has for that; then the connection is given up. Both together are less than the 10 s that an attempt takes
+/// at most as a rule.
+const HTTP2_SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(3);
 /// How often one attempt sends a request again that an HTTP/2 target has not looked at, by its own word. One that ends a
 /// connection in good order may meet a request on its way once; a second time is for the next connection.
 const SENT_AGAIN_MAX: u32 = 2;
@@ -110,6 +116,10 @@ impl HttpSender {
             .pool_idle_timeout(IDLE_CONNECTION_KEPT)
             .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
             .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+            .http2_keep_alive_interval(HTTP2_SILENCE_MAX)
+            .http2_keep_alive_timeout(HTTP2_SIGN_OF_LIFE_WITHIN)
+            // An idle connection lives in no invocation: nobody would wait for the answer.
+            .http2_keep_alive_while_idle(false)
             .tcp_nodelay(true)
             .build()?)
     }

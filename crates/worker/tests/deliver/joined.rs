@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use relay_core::attempt::SETTLE_TIME;
 use relay_core::lifecycle::{Phase, Status};
 use relay_testkit::faults::Fate;
 use relay_worker::{Rules, Told};
@@ -116,6 +117,21 @@ async fn those_that_fail_are_written_again_and_the_others_are_not() {
     for message in &messages {
         assert!(lean.is_delivered(message).await);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_those_that_are_not_written_together_in_time_go_on_by_themselves() {
+    let lean = Lean::new();
+    let messages = lean.accept_all(&["a", "b", "c"]).await;
+    *lean.calls.together_takes.lock().unwrap() = SETTLE_TIME * 5;
+    let begun = Instant::now();
+    assert_eq!(lean.invoke().await, [Told::Acknowledged; 3]);
+    assert_eq!(begun.elapsed(), SETTLE_TIME / 2, "one in trouble keeps the others no longer");
+    assert_eq!(lean.calls.take(), ["settle_all", "settle", "settle", "settle"]);
+    for message in &messages {
+        assert!(lean.is_delivered(message).await);
+    }
+    assert_eq!(lean.world.sent(), 3);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ const RECEIPTS_MAX: usize = 20;
 #[derive(Default)]
 pub(crate) struct Calls {
     made: Mutex<Vec<&'static str>>,
+    /// How long a call for several settlements takes before it does anything.
+    pub(crate) together_takes: Mutex<Duration>,
     fates: Mutex<Vec<(&'static str, Fate)>>,
 }
 
@@ -32,7 +34,10 @@ impl Troubles for Calls {
         let mut fates = self.fates.lock().unwrap();
         let meant = fates.iter().position(|(name, _)| *name == call);
         let fate = meant.map_or(Fate::Done, |place| fates.remove(place).1);
-        Trouble { before: Duration::ZERO, fate, after: Duration::ZERO }
+        let is_together = call == "settle_all";
+        let before =
+            if is_together { *self.together_takes.lock().unwrap() } else { Duration::ZERO };
+        Trouble { before, fate, after: Duration::ZERO }
     }
 }
 
@@ -205,6 +210,10 @@ async fn f08_of_two_copies_in_one_batch_one_is_sent() {
     lean.send(&message).await;
     let told = lean.invoke().await;
     assert_eq!(told.iter().filter(|told| **told == Told::HandedBack).count(), 1);
+    // As long as the other's attempt may take, and not as long as a hold lasts that is written nowhere.
+    let wait = lean.world.wait_for_next();
+    let longest = rules().timeout + Duration::from_secs(2);
+    assert!(rules().timeout < wait && wait <= longest, "{wait:?}");
     lean.finish().await;
     assert_eq!((lean.world.sent(), lean.world.state(&message).await.attempts), (1, 1));
 }

@@ -125,6 +125,28 @@ async fn f20_whoever_finds_it_buried_without_its_body_keeps_that() {
 }
 
 #[tokio::test]
+async fn f20_a_copy_of_an_earlier_generation_keeps_its_body_before_it_is_forgotten() {
+    for waited in [Duration::ZERO, rules().deadline] {
+        let world = World::new();
+        let (message, pointer) = accept(&world).await;
+        let (life, now) = (message.first_life(), world.clock.now());
+        world.store.give_up(&message.id, &life, DeadReason::Gone, now).await.unwrap();
+        world.store.mark_buried(&message.id, &life, now).await.unwrap();
+        let begun = world.store.begin_again(&message.id, &life, Again::Redrive, now).await;
+        assert!(matches!(begun, Ok(Begun::Pending(_))), "{begun:?}");
+        world.clock.advance(waited);
+        // Not let go as long as the body cannot be kept.
+        let (worker, made) = failing(&world, 1, Fate::Lost);
+        assert_eq!(world.invoke_on(&worker).await, [Told::HandedBack], "{waited:?}");
+        assert_eq!(made.made.lock().unwrap()[1], "put", "{waited:?}");
+        world.wait_for_next();
+        assert_eq!(world.invoke().await, [Told::Acknowledged], "{waited:?}");
+        assert_eq!(kept(&world, &pointer).await.as_deref(), Some(&BYTES[..]), "{waited:?}");
+        assert_eq!(world.sent(), 0, "{waited:?}");
+    }
+}
+
+#[tokio::test]
 async fn f42_a_letter_that_an_operator_moves_back_brings_its_body_and_is_kept_if_it_dies_again() {
     let world = World::new();
     let (message, pointer) = accept(&world).await;

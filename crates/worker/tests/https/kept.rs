@@ -13,6 +13,8 @@ use super::*;
 const BATCH: usize = 10;
 /// More invocations than it takes to see that something is opened in each.
 const INVOCATIONS: usize = 50;
+/// What an attempt takes at most as a rule.
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Looks names up on this host and counts how often.
 #[derive(Default)]
@@ -154,6 +156,25 @@ async fn a_request_that_an_http2_target_refuses_to_look_at_is_sent_again_in_the_
             assert_eq!(Seen::count(&receiver.seen.refused), refused);
             assert_eq!(Seen::count(&receiver.seen.requests), usize::from(result.is_ok()));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_http2_connection_that_gives_no_sign_of_life_is_ended_before_the_attempt_is() {
+    let name =
+        "kept::an_http2_connection_that_gives_no_sign_of_life_is_ended_before_the_attempt_is";
+    trusting_one_authority(name, async |trusted| {
+        let manners = Manners { dead: 1, ..Manners::of(Speaks::Http2) };
+        let receiver = Receiver::start(trusted.certify(NAME), manners).await;
+        let (_, sender) = counting_sender(&receiver);
+        let begun = std::time::Instant::now();
+        let outcome = send_within(&sender, NAME, receiver.port, ATTEMPT).await;
+        assert!(outcome.result.is_err(), "{:?}", outcome.result);
+        assert!(begun.elapsed() < ATTEMPT, "{:?}", begun.elapsed());
+        // The next one is not sent into it.
+        assert_eq!(send(&sender, NAME, receiver.port).await.result, Ok(200));
+        assert_eq!(Seen::count(&receiver.seen.connections), 2);
     })
     .await;
 }

@@ -85,12 +85,16 @@ fn sender(allow: &str) -> HttpSender {
 }
 
 async fn send(sender: &HttpSender, host: &str, port: u16) -> Outcome {
+    send_within(sender, host, port, EXCHANGE_MAX).await
+}
+
+async fn send_within(sender: &HttpSender, host: &str, port: u16, timeout: Duration) -> Outcome {
     let request = Request {
         target: Target::parse(&format!("https://{host}:{port}/hook")).unwrap(),
         method: Method::Post,
         headers: vec![("webhook-id".to_owned(), "msg_x".to_owned())],
         body: RequestBody::Bytes(Bytes::from_static(b"{\"a\": 1e400}")),
-        timeout: EXCHANGE_MAX,
+        timeout,
     };
     sender.send(request, Timestamp::from_millis(1)).await
 }

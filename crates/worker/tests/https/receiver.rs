@@ -1,7 +1,7 @@
 //! A real TLS server on loopback that counts: connections, sessions that were resumed, requests, and how many of them were
 //! under way at once. It speaks HTTP/1.1 or HTTP/2, and ends its connections when it is told to.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,11 +36,13 @@ pub(super) struct Manners {
     pub(super) refused: usize,
     /// So many requests have to be under way before it answers any, if there is more than one.
     pub(super) together: usize,
+    /// So many connections, the first ones, it leaves open without another word after the first request, over HTTP/2.
+    pub(super) dead: usize,
 }
 
 impl Manners {
     pub(super) const fn of(speaks: Speaks) -> Self {
-        Self { speaks, requests_per_connection: usize::MAX, refused: 0, together: 1 }
+        Self { speaks, requests_per_connection: usize::MAX, refused: 0, together: 1, dead: 0 }
     }
 }
 
@@ -102,13 +104,13 @@ struct Connection {
 impl Connection {
     async fn serve(self, acceptor: TlsAcceptor, socket: TcpStream) {
         let Ok(stream) = acceptor.accept(socket).await else { return };
-        self.seen.connections.fetch_add(1, Ordering::SeqCst);
+        let number = self.seen.connections.fetch_add(1, Ordering::SeqCst);
         if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
             self.seen.resumed.fetch_add(1, Ordering::SeqCst);
         }
         match self.manners.speaks {
             Speaks::Http1 => self.serve_http1(stream).await,
-            Speaks::Http2 => self.serve_http2(stream).await,
+            Speaks::Http2 => self.serve_http2(stream, number < self.manners.dead).await,
         }
         self.seen.ended.fetch_add(1, Ordering::SeqCst);
     }
@@ -128,10 +130,13 @@ impl Connection {
         let _ = stream.shutdown().await;
     }
 
-    async fn serve_http2(&self, stream: TlsStream<TcpStream>) {
+    async fn serve_http2(&self, stream: TlsStream<TcpStream>, dies: bool) {
         let Ok(mut connection) = h2::server::handshake(stream).await else { return };
         let mut taken = 0;
         while let Some(Ok((request, answer))) = connection.accept().await {
+            if dies {
+                return pending().await;
+            }
             tokio::spawn(self.clone().answer_http2(request, answer));
             taken += 1;
             if taken == self.manners.requests_per_connection {

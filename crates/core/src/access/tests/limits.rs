@@ -17,8 +17,10 @@ fn at(millis: u64) -> Timestamp {
 
 /// How many tokens the next slice has. It is spent at once.
 fn slice(allowance: &mut Allowance, limit: RateLimit, now: Timestamp) -> u32 {
-    let Spend::Take { wanted } = allowance.spend(limit, now) else { panic!("something is left") };
-    allowance.taken(&take(limit, None, wanted, now), now);
+    let Spend::Take { wanted, .. } = allowance.spend(limit, now) else {
+        panic!("something is left")
+    };
+    allowance.taken(&take(limit, None, wanted, now), 1, now);
     for _ in 0..wanted {
         assert!(matches!(allowance.spend(limit, now), Spend::Passed(_)));
     }
@@ -80,7 +82,7 @@ fn answer(allowance: &mut Allowance, limit: RateLimit, millis: u64) -> (char, u3
     match allowance.spend(limit, at(millis)) {
         Spend::Passed(standing) => told('p', standing),
         Spend::Refused(standing) => told('r', standing),
-        Spend::Take { wanted } => ('t', wanted, 0),
+        Spend::Take { wanted, .. } => ('t', wanted, 0),
     }
 }
 
@@ -88,7 +90,7 @@ fn answer(allowance: &mut Allowance, limit: RateLimit, millis: u64) -> (char, u3
 fn what_is_left_is_counted_here_and_in_the_shared_bucket() {
     let mut allowance = Allowance::default();
     assert_eq!(answer(&mut allowance, HUNDRED, 0), ('t', 10, 0));
-    allowance.taken(&take(HUNDRED, None, 10, at(0)), at(0));
+    allowance.taken(&take(HUNDRED, None, 10, at(0)), 1, at(0));
     for (millis, expected) in
         [(0, ('p', 99, 1000)), (0, ('p', 98, 1000)), (300, ('p', 97, 700)), (1500, ('p', 96, 0))]
     {
@@ -104,7 +106,7 @@ fn whoever_was_given_less_than_it_wanted_does_not_ask_again_for_a_while() {
     // Five are left.
     let bucket = take(HUNDRED, None, 95, at(0)).full_at;
     let mut allowance = Allowance::default();
-    allowance.taken(&take(HUNDRED, Some(bucket), 10, at(0)), at(0));
+    allowance.taken(&take(HUNDRED, Some(bucket), 10, at(0)), 1, at(0));
     for left in [4, 3, 2, 1, 0] {
         assert_eq!(answer(&mut allowance, HUNDRED, 0), ('p', left, 10_000));
     }
@@ -134,9 +136,9 @@ fn a_pause_is_as_long_as_a_slice_takes_to_come_back_within_a_tenth_of_a_second_a
 #[test]
 fn a_slice_may_be_spent_for_thirty_seconds() {
     let mut allowance = Allowance::default();
-    allowance.taken(&take(DEFAULT, None, 10, at(0)), at(0));
+    allowance.taken(&take(DEFAULT, None, 10, at(0)), 1, at(0));
     assert!(matches!(allowance.spend(DEFAULT, at(29_999)), Spend::Passed(_)));
-    assert_eq!(allowance.spend(DEFAULT, at(30_000)), Spend::Take { wanted: 10 });
+    assert_eq!(allowance.spend(DEFAULT, at(30_000)), Spend::Take { enough: 1, wanted: 10 });
 }
 
 #[test]
@@ -145,11 +147,76 @@ fn what_was_taken_or_refused_by_a_clock_that_was_set_back_since_counts_no_more()
     for _ in 0..3 {
         slice(&mut allowance, DEFAULT, at(5000));
     }
-    allowance.taken(&take(DEFAULT, None, 40, at(5000)), at(5000));
+    allowance.taken(&take(DEFAULT, None, 40, at(5000)), 1, at(5000));
     // Nor is it doubled.
-    assert_eq!(allowance.spend(DEFAULT, at(4999)), Spend::Take { wanted: 20 });
+    assert_eq!(allowance.spend(DEFAULT, at(4999)), Spend::Take { enough: 1, wanted: 20 });
     let empty = take(DEFAULT, None, 2000, at(5000)).full_at;
-    allowance.taken(&take(DEFAULT, Some(empty), 1, at(5000)), at(5000));
+    allowance.taken(&take(DEFAULT, Some(empty), 1, at(5000)), 1, at(5000));
     assert!(matches!(allowance.spend(DEFAULT, at(5000)), Spend::Refused(_)));
     assert!(matches!(allowance.spend(DEFAULT, at(4999)), Spend::Take { .. }));
+}
+
+/// A request for as many tokens, which costs one by itself, as an environment with `allowance` answers it.
+fn many(
+    allowance: &mut Allowance,
+    bucket: &mut Option<FullAt>,
+    tokens: u32,
+    now: Timestamp,
+) -> Spend {
+    let mut spent = Spend::Refused(Standing { remaining: 0, reset: Duration::ZERO });
+    for tokens in [1, tokens - 1] {
+        spent = allowance.spend_many(tokens, HUNDRED, now);
+        if let Spend::Take { enough, wanted } = spent {
+            let taken = take_enough(HUNDRED, *bucket, enough, wanted, now);
+            *bucket = Some(taken.full_at);
+            allowance.taken(&taken, enough, now);
+            spent = allowance.spend_many(tokens, HUNDRED, now);
+        }
+        if matches!(spent, Spend::Refused(_)) {
+            break;
+        }
+    }
+    spent
+}
+
+#[test]
+fn many_pass_when_they_were_told_to_come_again() {
+    for spent in [1, 7, 50, 91, 99] {
+        for tokens in [2, 12, 60, 99, 100] {
+            let mut bucket = Some(take(HUNDRED, None, spent, at(0)).full_at);
+            let mut allowance = Allowance::default();
+            let first = many(&mut allowance, &mut bucket, tokens, at(0));
+            let Spend::Refused(Standing { reset, .. }) = first else { continue };
+            let later = at(u64::try_from(reset.as_millis()).unwrap());
+            let again = many(&mut allowance, &mut bucket, tokens, later);
+            assert!(
+                matches!(again, Spend::Passed(_)),
+                "{tokens} after {spent}: {reset:?} {again:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn many_that_are_refused_leave_the_bucket_to_others() {
+    let mut bucket = Some(take(HUNDRED, None, 60, at(0)).full_at);
+    let mut allowance = Allowance::default();
+    let refused = many(&mut allowance, &mut bucket, 90, at(0));
+    let Spend::Refused(Standing { remaining, reset }) = refused else { panic!("{refused:?}") };
+    // A slice was taken for the request itself, and nothing for what it asked for.
+    assert_eq!((remaining, reset.as_millis()), (39, 6000));
+    assert_eq!(take(HUNDRED, bucket, 100, at(0)).granted, 30);
+    for left in (0..39).rev() {
+        let spent = match allowance.spend(HUNDRED, at(0)) {
+            Spend::Take { enough, wanted } => {
+                let taken = take_enough(HUNDRED, bucket, enough, wanted, at(0));
+                bucket = Some(taken.full_at);
+                allowance.taken(&taken, enough, at(0));
+                allowance.spend(HUNDRED, at(0))
+            }
+            spent @ (Spend::Passed(_) | Spend::Refused(_)) => spent,
+        };
+        assert!(matches!(spent, Spend::Passed(_)), "{left} left: {spent:?}");
+    }
+    assert!(matches!(many(&mut allowance, &mut bucket, 2, at(0)), Spend::Refused(_)));
 }

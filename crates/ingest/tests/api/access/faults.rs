@@ -55,14 +55,16 @@ impl SigningSecrets for Faulty<MemorySigningSecrets> {
 
 #[async_trait]
 impl Buckets for Faulty<MemoryBuckets> {
-    async fn take(
+    async fn take_enough(
         &self,
         name: &str,
         limit: RateLimit,
+        enough: u32,
         wanted: u32,
         now: Timestamp,
     ) -> Result<Taken, PortError> {
-        self.faults.around("take", self.port.take(name, limit, wanted, now)).await
+        let taken = self.port.take_enough(name, limit, enough, wanted, now);
+        self.faults.around("take", taken).await
     }
 }
 

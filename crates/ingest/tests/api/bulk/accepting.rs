@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use relay_core::body::Body;
+use relay_core::envelope::Envelope;
 use relay_core::lifecycle::Status;
 use serde_json::json;
 
@@ -138,8 +139,12 @@ async fn bodies_go_where_they_would_go_by_themselves() {
     let error = &answer.json["results"][4]["problem"]["errors"][0];
     assert_eq!(error["pointer"], "/messages/4/payload/uploadId");
     let sent = relay.drain();
-    let carried = sent.iter().map(|sent| matches!(sent.body, Body::Inline(_)));
-    assert_eq!(carried.collect::<Vec<_>>(), [true, true, false, false]);
+    let carries = |sent: &Envelope| matches!(sent.body, Body::Inline(_));
+    let mut carried: Vec<_> =
+        sent.iter().map(|sent| (sent.message_id.as_str(), carries(sent))).collect();
+    carried.sort_unstable();
+    let expected = [("large", false), ("middling", true), ("small", true), ("uploaded", false)];
+    assert_eq!(carried, expected);
     for envelope in &sent {
         let found = relay.found(envelope.id.as_str()).await;
         assert_eq!(relay.body_of(envelope).await.len() as u64, found.message.body.bytes());
@@ -203,4 +208,31 @@ async fn the_answer_about_a_hundred_wrong_messages_fits_an_answer() {
     assert!(answer.json.to_string().len() < 6_000_000);
     let problem = &answer.json["results"][99]["problem"];
     assert_eq!(problem["detail"], "23 fields are wrong, the first 10 are listed");
+}
+
+#[tokio::test]
+async fn f04_a_hundred_contents_of_one_id_are_judged_by_what_is_recorded() {
+    let relay = Relay::new();
+    let numbered = |number| message_with(json!({"body": number}));
+    relay.post(&numbered(70)).await;
+    relay.faults.calls();
+    let all: Vec<_> = (0..100).map(numbered).collect();
+    let answer = post(&relay, &all).await;
+    assert_eq!(counts(&answer), [0, 1, 99, 0]);
+    assert_eq!(told(&answer)[70], "200 QUEUED duplicate");
+    let calls = relay.faults.calls();
+    assert_eq!(calls, ["record", "find", "record", "find"], "of the first, and of the same");
+}
+
+#[tokio::test]
+async fn many_missing_uploads_for_one_id_take_no_more_than_a_few_rounds() {
+    let relay = Relay::new();
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        all.push(naming(&announce(&relay).await));
+    }
+    relay.faults.calls();
+    let answer = post(&relay, &all).await;
+    assert_eq!(counts(&answer)[..2], [0, 0]);
+    assert!(relay.faults.calls().len() <= 6, "two calls a round");
 }

@@ -45,11 +45,11 @@ async fn each_dead_letter_goes_again_and_nothing_else_does() {
         409 STATE_CONFLICT
         404 NOT_FOUND
         404 NOT_FOUND
-        202 QUEUED
+        202 QUEUED duplicate
         409 STATE_CONFLICT
         202 QUEUED"#]]
     .assert_eq(&told(&answer).join("\n"));
-    assert_eq!(counts(&answer), [3, 0, 4, 0]);
+    assert_eq!(counts(&answer), [2, 1, 4, 0]);
     let result = &answer.json["results"][0];
     let expected = json!({
         "status": 202, "id": ids[0], "messageId": "m-0", "messageStatus": "QUEUED", "generation": 1,
@@ -103,7 +103,7 @@ async fn what_nobody_holds_and_has_not_ended_is_cancelled() {
         409 STATE_CONFLICT
         409 STATE_CONFLICT
         200 CANCELLED
-        200 CANCELLED"#]]
+        200 CANCELLED duplicate"#]]
     .assert_eq(&told(&answer).join("\n"));
     let problem = &answer.json["results"][4]["problem"];
     let detail = "the message is PROCESSING, and only PENDING, QUEUED or RETRYING allows it";

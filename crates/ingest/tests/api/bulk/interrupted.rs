@@ -1,6 +1,8 @@
 //! Acceptance of many cut off at every call, before and after it happened: nothing is lost, nothing is told to be done
 //! that is not, and the client's own retry of the whole finishes it.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use relay_core::body::Body;
 use relay_core::lifecycle::Status;
@@ -144,7 +146,9 @@ async fn a_body_that_cannot_be_kept_fails_its_message_though_it_was_sent() {
     let failed = told(&answer).iter().position(|told| told == "503 SYSTEM_ERROR").unwrap();
     let sent = relay.drain();
     assert_eq!(sent.len(), 6, "its record stays PENDING, and a copy too many is harmless");
-    let found = relay.found(sent[failed].id.as_str()).await;
+    let name = format!("m-{failed}");
+    let copy = sent.iter().find(|sent| sent.message_id.as_str() == name).unwrap();
+    let found = relay.found(copy.id.as_str()).await;
     assert_eq!(found.state.phase.status(), Status::Pending);
     let retry = post(&relay, &mixed()).await;
     assert_eq!(counts(&retry), [1, 5, 0, 0]);
@@ -159,4 +163,34 @@ async fn a_panic_is_answered_as_a_fault_of_the_relay() {
     let retry = post(&relay, &messages(5)).await;
     assert_eq!(counts(&retry), [5, 0, 0, 0]);
     assert_eq!(relay.drain().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_hangs_costs_no_other_message_its_answer() {
+    for (after, hanging) in [(0, 2), (2, 1)] {
+        let relay = Relay::new();
+        relay.faults.plan_after(after, "put", Fault::Hangs);
+        let begun = tokio::time::Instant::now();
+        let answer = post(&relay, &mixed()).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(20));
+        assert_eq!(counts(&answer), [5, 0, 0, 1], "{:?}", answer.json);
+        assert_eq!(told(&answer)[hanging], "503 SYSTEM_ERROR");
+        let retry = post(&relay, &mixed()).await;
+        assert_eq!(counts(&retry), [1, 5, 0, 0]);
+        all_is_well(&relay, "hanging").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_that_hang_fail_each_message_before_the_request_is_given_up() {
+    for step in ["record", "send"] {
+        let relay = Relay::new();
+        relay.faults.plan_after(1, step, Fault::Hangs);
+        let answer = post(&relay, &messages(3)).await;
+        assert_eq!(counts(&answer), [0, 0, 0, 3], "{step}");
+        assert_eq!(counts(&post(&relay, &messages(3)).await), [3, 0, 0, 0], "{step}");
+    }
+    let relay = Relay::new();
+    relay.faults.plan("mark_queued", Fault::Hangs);
+    assert_eq!(counts(&post(&relay, &messages(3)).await), [3, 0, 0, 0]);
 }
