@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use relay_cost::{
-    Assumptions, Bill, PriceList, Pricing, Setup, TABLE_UTILISATION, Tracking, Units,
+    Assumptions, Bill, PriceList, Prices, Pricing, Setup, TABLE_UTILISATION, Tracking, Units,
 };
 
 use super::{BATCH, Effort, batch_to, deliver_all, fresh_ids, post, post_all};
@@ -108,19 +108,24 @@ pub async fn measure(effort: Effort) -> Vec<Row> {
             });
         }
     }
+    rows.push(naive_row(cheapest, &prices, &assume).await);
+    rows
+}
+
+/// What the naive flow costs, beside the cheapest bulk that pays in the same way.
+async fn naive_row(cheapest: f64, prices: &Prices, assume: &Assumptions) -> Row {
     let setup = Setup::naive();
     let row = Row::new(3, "naive / cheapest bulk, both on demand", "-", Bar::AtLeast(NAIVE_TIMES));
-    rows.push(match naive(&setup, &assume).await {
+    match naive(&setup, assume).await {
         Ok(units) => {
-            let bill = bill(&units, &setup, Pricing::OnDemand).flow();
+            let bill = Bill::of(&units, &setup, Pricing::OnDemand, prices, assume).flow();
             row.counted(bill / cheapest).noting(format!(
                 "naive {bill:.2} $/M: {:.1} writes, {:.1} metric calls, {:.0} log bytes a message",
                 units.write_units, units.metric_calls, units.log_bytes
             ))
         }
         Err(error) => row.noting(error.to_string()),
-    });
-    rows
+    }
 }
 
 /// The units of one message, as the functions used them.
