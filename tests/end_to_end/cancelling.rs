@@ -1,15 +1,8 @@
 //! Messages that are cancelled: nothing more is sent, and nothing is buried.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::{Answer, Client, Launch, Queues, SOON, message, until};
-
-async fn cancel(client: &Client, ids: &[&str]) -> Answer {
-    let request = client.request(Method::DELETE, "/v1/messages/bulk");
-    let request = request.header("content-type", "application/json");
-    client.answer(request.body(json!({ "ids": ids }).to_string())).await
-}
 
 fn statuses(answer: &Answer) -> Vec<u64> {
     let results = answer.json["results"].as_array().into_iter().flatten();
@@ -36,7 +29,7 @@ async fn f47_a_cancelled_message_is_not_tried_again_and_leaves_no_letter() {
     let unknown = format!("msg_{}", "a".repeat(32));
     // While a worker holds it, it cannot be cancelled.
     let answer = until("an answer that it is cancelled", SOON, async || {
-        let answer = cancel(&client, &[&id, &delivered, &unknown]).await;
+        let answer = client.cancel(&[&id, &delivered, &unknown]).await;
         assert_eq!(answer.status, 207, "{answer:?}");
         (statuses(&answer)[0] == 200).then_some(answer)
     })
@@ -49,7 +42,7 @@ async fn f47_a_cancelled_message_is_not_tried_again_and_leaves_no_letter() {
     queues.drained().await;
     assert_eq!(client.received(&id).await.len(), calls, "called after it was cancelled");
     assert_eq!(queues.dead_letter_count().await, 0);
-    assert_eq!(statuses(&cancel(&client, &[&id]).await), [200], "repeating it is harmless");
+    assert_eq!(statuses(&client.cancel(&[&id]).await), [200], "repeating it is harmless");
     for wish in ["redrive", "resend"] {
         let answer = client.post_text(&format!("/v1/messages/{id}/{wish}"), "").await;
         assert_eq!(answer.status, 409, "{wish}: {answer:?}");

@@ -58,6 +58,7 @@ const NOT_LOGGED_HERE: (&str, &[&str], &str) =
 /// Does what has not happened yet, and looks at every line.
 pub(super) async fn have_values(client: &Client, stack: &Stack, delivered: &str, port: u16) {
     be_down(client, port).await;
+    be_cancelled(client, port).await;
     be_refused(client, stack, delivered).await;
     meddle_with_the_queue(client, stack).await;
     // By now every poll was answered and counted, by the API as by the function.
@@ -84,6 +85,16 @@ pub(super) async fn have_values(client: &Client, stack: &Stack, delivered: &str,
             assert!(is_there, "{title} {label} ({why}) is no line of the dashboard");
         }
     }
+}
+
+/// A message for what is down waits for its breaker or for a retry; unless it is just tried, it can be cancelled.
+async fn be_cancelled(client: &Client, port: u16) {
+    let id = client.accept(&message("cancelled", &format!("http://127.0.0.1:{port}/"))).await;
+    until("a message that is cancelled", WITHIN, async || {
+        let answer = client.cancel(&[&id]).await;
+        (answer.json["accepted"] == 1).then_some(())
+    })
+    .await;
 }
 
 /// A destination that is down opens a breaker, which puts off what waits for it.

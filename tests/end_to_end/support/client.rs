@@ -159,6 +159,13 @@ impl Client {
         self.answer(request.body(text)).await
     }
 
+    /// Cancels messages.
+    pub(crate) async fn cancel(&self, ids: &[&str]) -> Answer {
+        let request = self.request(Method::DELETE, "/v1/messages/bulk");
+        let request = request.header("content-type", "application/json");
+        self.answer(request.body(json!({ "ids": ids }).to_string())).await
+    }
+
     /// Posts a message.
     pub(crate) async fn post(&self, message: &Value) -> Answer {
         self.post_text("/message", message.to_string()).await

@@ -107,7 +107,9 @@ fn the_shipped_template_describes_storage_and_roles() {
         })
     };
     assert!(allows("s3:GetObject", "arn:aws:s3:::relay-local-payloadbucket/payloads/*"));
-    assert!(!allows("s3:PutObject", "arn:aws:s3:::relay-local-payloadbucket/payloads/*"));
+    // The body of a message that dies, where nothing else has it.
+    assert!(allows("s3:PutObject", "arn:aws:s3:::relay-local-payloadbucket/payloads/*"));
+    assert!(!allows("s3:GetObject", "arn:aws:s3:::relay-local-payloadbucket/uploads/*"));
 }
 
 #[test]
