@@ -90,8 +90,8 @@ fn complaints(case: &str, was: &Counted, is: &Counted) -> Vec<String> {
             was.calls, is.calls
         ));
     }
-    // Half an allocation a round is what chance never makes, and one more a round always does.
-    if is.allocations >= was.allocations + ROUNDS / 2 {
+    // Three quarters of an allocation a round are what chance never makes, and one more a round always does.
+    if is.allocations >= was.allocations + ROUNDS * 3 / 4 {
         let (was, is) = (was.allocations, is.allocations);
         found.push(format!("{case}: allocations in {ROUNDS} rounds were {was}, are {is}"));
     }

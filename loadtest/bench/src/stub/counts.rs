@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counted since the stub was started, or since the last [`Counts::take`].
+/// Counted since the stub was started, or since they were taken last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
     /// Requests by operation, such as `PutItem`.
