@@ -92,7 +92,7 @@ impl Drop for Call {
 fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     let found = request.headers.iter().find(|(known, _)| known == name);
     // None of them may be missing; an empty signature counts as a wrong one.
-    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+    found.map(|(_, value)| value.as_ref()).unwrap_or_default()
 }
 
 async fn bytes_of(body: RequestBody) -> Option<Vec<u8>> {

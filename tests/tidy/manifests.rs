@@ -57,3 +57,12 @@ fn the_toolchain_in_the_workflow_is_the_one_in_the_manifest() {
     let named = workflow.lines().find_map(|line| line.trim().strip_prefix("RUST_VERSION: "));
     assert_eq!(named.map(|text| text.trim_matches('"').to_owned()), Some(wanted));
 }
+
+#[test]
+fn f14_a_panic_does_not_end_what_is_deployed() {
+    let manifest = read("Cargo.toml");
+    let profile = manifest.split("\n[").find_map(|table| table.strip_prefix("profile.release]\n"));
+    let profile = profile.expect("the workspace has a release profile");
+    // Unsaid is not the same: cargo-lambda says "abort" then.
+    assert!(profile.lines().any(|line| line == "panic = \"unwind\""), "{profile}");
+}

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::http::Http;
 use crate::{Clients, Endpoints};
 
 /// The longest request that is read.
@@ -64,6 +65,7 @@ impl Canned {
     pub(crate) async fn clients(&self) -> Clients {
         let credentials = Credentials::new("id", "key", None, None, "test");
         let loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Http::default())
             .region(Region::new("eu-central-1"))
             .credentials_provider(credentials);
         let (dynamodb, sqs) = (Some(self.url.clone()), Some(self.url.clone()));

@@ -8,6 +8,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 
+use crate::http::Http;
+
 /// Tries of one call. A third one passes over a single bad host or a moment of throttling; what
 /// lasts longer is for the client's own retry, or the queue's.
 const TRIES_MAX: u32 = 3;
@@ -77,7 +79,8 @@ impl Clients {
     /// Clients with region, credentials and endpoints from the environment.
     pub async fn from_env() -> Self {
         let endpoints = Endpoints::read(&|name| std::env::var(name).ok());
-        Self::load(aws_config::defaults(BehaviorVersion::latest()), endpoints).await
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(Http::default());
+        Self::load(loader, endpoints).await
     }
 
     /// Clients with what `loader` finds, at `endpoints`. Retries and timeouts are set here in any case.

@@ -12,6 +12,7 @@ mod canned;
 mod change;
 mod clients;
 mod error;
+mod http;
 mod keys;
 mod letters;
 mod logging;

@@ -4,17 +4,20 @@
 //! on says whose it is. What the fields mean is `relay_core::logs`'s; lines of libraries are folded into two of them.
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use relay_core::ports::Ambient;
 use relay_core::settings::Logging;
+use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Span, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, registry};
 
 use crate::SystemAmbient;
 
@@ -25,21 +28,30 @@ const CRATES: [&str; 5] =
 const OURS: &str = "relay_";
 /// The field that says what happened.
 const MESSAGE: &str = "message";
+/// Fields of a usual span.
+const SPAN_FIELDS: usize = 6;
+/// Room for what a usual span says, in bytes.
+const SPAN_VALUES_BYTES: usize = 192;
 /// Room for a usual line, in bytes.
 const LINE_BYTES: usize = 1024;
 
 /// Sends log lines to standard output from now on. Other crates than the relay's own speak up from
 /// warnings on. A second call changes nothing.
 pub fn log_to_stdout(logging: &Logging) {
-    let level = &logging.level;
-    let ours = CRATES.map(|name| format!(",{name}={level}")).concat();
-    let filter = EnvFilter::new(format!("warn{ours}"));
     let lines = JsonLines::new(|line| {
         // Nobody may be reading any more, which is no reason to stop.
         let _ = std::io::stdout().write_all(line);
     });
     // The only error is that a subscriber is there already.
-    let _ = registry().with(filter).with(lines).try_init();
+    let _ = registry().with(filter(&logging.level)).with(lines).try_init();
+}
+
+/// What is logged at this level.
+fn filter(level: &str) -> Targets {
+    // The settings know no other levels than these.
+    let ours = level.parse().unwrap_or(LevelFilter::INFO);
+    let theirs = Targets::new().with_default(LevelFilter::WARN);
+    theirs.with_targets(CRATES.map(|name| (name, ours)))
 }
 
 /// The span around everything that is done for one invocation; `id` is Lambda's. The first of a process is the cold
@@ -64,9 +76,9 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     pub fn new(write: W) -> Self {
         let of_lambda = |name: &str| std::env::var(name).unwrap_or_default();
         let mut constants = Fields::default();
-        constants.put("function", &json(&of_lambda("AWS_LAMBDA_FUNCTION_NAME")));
-        constants.put("function_version", &json(&of_lambda("AWS_LAMBDA_FUNCTION_VERSION")));
-        constants.put("version", &json(env!("CARGO_PKG_VERSION")));
+        constants.put("function", &of_lambda("AWS_LAMBDA_FUNCTION_NAME"));
+        constants.put("function_version", &of_lambda("AWS_LAMBDA_FUNCTION_VERSION"));
+        constants.put("version", env!("CARGO_PKG_VERSION"));
         Self { write, constants }
     }
 
@@ -77,14 +89,14 @@ impl<W: Fn(&[u8])> JsonLines<W> {
         let metadata = event.metadata();
         let mut own = Fields::default();
         event.record(&mut own);
-        let message = own.take(MESSAGE).unwrap_or_else(|| json(metadata.name()));
+        let message = own.take(MESSAGE).unwrap_or_else(|| json(metadata.name()).into_bytes());
         if !metadata.target().starts_with(OURS) {
             own = own.folded(metadata.target());
         }
         let mut line = Line(Vec::with_capacity(LINE_BYTES));
         line.begin();
-        line.add("timestamp", &json(&SystemAmbient.now().to_string()));
-        line.add("level", &json(metadata.level().as_str()));
+        line.add("timestamp", json(&SystemAmbient.now().to_string()).as_bytes());
+        line.add("level", json(metadata.level().as_str()).as_bytes());
         line.add(MESSAGE, &message);
         let mut written = Vec::new();
         line.add_all(&own, &mut written);
@@ -106,7 +118,7 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let is_ours = attributes.metadata().target().starts_with(OURS);
         if let Some(span) = context.span(id).filter(|_| is_ours) {
-            let mut fields = Fields::default();
+            let mut fields = Fields::of_span();
             attributes.record(&mut fields);
             span.extensions_mut().replace(fields);
         }
@@ -133,21 +145,21 @@ impl Line {
         self.0.push(b'{');
     }
 
-    fn add(&mut self, name: &str, value: &str) {
+    fn add(&mut self, name: &str, value: &[u8]) {
         if self.0.len() > 1 {
             self.0.push(b',');
         }
         // Names of fields are Rust's names, or have dots: nothing in them needs an escape.
-        for piece in ["\"", name, "\":", value] {
-            self.0.extend_from_slice(piece.as_bytes());
+        for piece in [b"\"", name.as_bytes(), b"\":", value] {
+            self.0.extend_from_slice(piece);
         }
     }
 
     /// Adds the fields that nothing nearer to the event has said already.
     fn add_all(&mut self, fields: &Fields, written: &mut Vec<&'static str>) {
         let begin = written.len();
-        for (name, value) in &fields.0 {
-            if !written[..begin].contains(name) {
+        for (name, value) in fields.iter() {
+            if !written[..begin].contains(&name) {
                 self.add(name, value);
                 written.push(name);
             }
@@ -160,31 +172,51 @@ impl Line {
     }
 }
 
-/// Names with their values in JSON.
+/// Names with their values in JSON, which all stand in one text.
 #[derive(Debug, Default)]
-struct Fields(Vec<(&'static str, String)>);
+struct Fields {
+    values: Vec<u8>,
+    places: Vec<(&'static str, Range<usize>)>,
+}
 
 impl Fields {
-    fn put(&mut self, name: &'static str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => value.clone_into(known),
-            None => self.0.push((name, value.to_owned())),
+    /// With room for what a usual span says.
+    fn of_span() -> Self {
+        let values = Vec::with_capacity(SPAN_VALUES_BYTES);
+        Self { values, places: Vec::with_capacity(SPAN_FIELDS) }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.places.iter().map(|(name, place)| (*name, &self.values[place.clone()]))
+    }
+
+    fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        let begin = self.values.len();
+        // Neither writing to memory nor a text, a number or a yes or no fails.
+        let _ = serde_json::to_writer(&mut self.values, value);
+        let place = begin..self.values.len();
+        match self.places.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = place,
+            None => self.places.push((name, place)),
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| *known == name)?;
-        Some(self.0.remove(at).1)
+    fn take(&mut self, name: &str) -> Option<Vec<u8>> {
+        let at = self.places.iter().position(|(known, _)| *known == name)?;
+        let (_, place) = self.places.remove(at);
+        Some(self.values[place].to_owned())
     }
 
     /// The fields of a library's line in two: libraries choose names of their own, and new ones with every version.
     fn folded(self, target: &str) -> Self {
-        let detail: Vec<String> =
-            self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let detail: Vec<String> = self
+            .iter()
+            .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)))
+            .collect();
         let mut folded = Self::default();
-        folded.put("target", &json(target));
+        folded.put("target", target);
         if !detail.is_empty() {
-            folded.put("detail", &json(&detail.join(" ")));
+            folded.put("detail", &detail.join(" "));
         }
         folded
     }
@@ -192,23 +224,32 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.put(field.name(), &json(&format!("{value:?}")));
+        self.put(field.name(), &Shown(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), &json(value));
+        self.put(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), if value { "true" } else { "false" });
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), &value.to_string());
+        self.put(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), &value.to_string());
+        self.put(field.name(), &value);
+    }
+}
+
+/// What is shown of a value, as a text without a copy of its own.
+struct Shown<'a>(&'a dyn std::fmt::Debug);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
     }
 }
 
@@ -233,8 +274,7 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&written);
         let lines = JsonLines::new(move |line: &[u8]| kept.lock().unwrap().extend_from_slice(line));
-        let filter = EnvFilter::new(format!("warn,relay_aws={level}"));
-        tracing::subscriber::with_default(registry().with(filter).with(lines), log);
+        tracing::subscriber::with_default(registry().with(filter(level)).with(lines), log);
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

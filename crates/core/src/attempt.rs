@@ -1,8 +1,10 @@
 //! The request of one attempt: which headers it carries and how long it may take.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::envelope::Envelope;
+use crate::ports::Header;
 use crate::time::Timestamp;
 use crate::trace::{self, SpanId};
 
@@ -25,39 +27,45 @@ pub fn headers(
     at: Timestamp,
     span: SpanId,
     signature: Option<String>,
-) -> Vec<(String, String)> {
-    let chosen = envelope.headers.iter();
+) -> Vec<Header> {
     let mut headers = Vec::with_capacity(envelope.headers.iter().count() + RELAY_HEADERS_MAX);
-    headers.extend(chosen.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+    headers.extend(envelope.headers.iter().map(|(name, value)| (chosen(name), chosen(value))));
     if envelope.headers.get("user-agent").is_none() {
-        add("user-agent", USER_AGENT.to_owned());
+        headers.push(("user-agent".into(), USER_AGENT.into()));
     }
-    add("webhook-id", envelope.id.to_string());
+    let mut add = |name: &'static str, value: String| headers.push((name.into(), value.into()));
+    add("webhook-id", envelope.id.as_str().to_owned());
     add("webhook-timestamp", at.as_seconds().to_string());
     add("webhook-attempt", attempt.to_string());
-    add("x-correlation-id", envelope.correlation_id.to_string());
+    add("x-correlation-id", envelope.correlation_id.as_str().to_owned());
     if let Some(signature) = signature {
         add("webhook-signature", signature);
     }
-    headers.extend(trace_headers(envelope, span));
+    add_trace(envelope, span, add);
     headers
 }
 
-/// The headers that carry the trace on. What the client set itself is sent as it is: a client that traces its target
-/// under a trace of its own knows why, and the state of a trace belongs to its parent.
-fn trace_headers(envelope: &Envelope, span: SpanId) -> Vec<(String, String)> {
+/// A name or value that the client chose.
+fn chosen(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
+/// Adds the headers that carry the trace on. What the client set itself is sent as it is: a client that traces its
+/// target under a trace of its own knows why, and the state of a trace belongs to its parent.
+fn add_trace(envelope: &Envelope, span: SpanId, mut add: impl FnMut(&'static str, String)) {
     let trace = envelope.trace();
     let is_free = |name: &str| envelope.headers.get(name).is_none();
-    let mut headers = Vec::new();
     if is_free(trace::TRACEPARENT) && is_free(trace::TRACESTATE) {
-        headers.push((trace::TRACEPARENT.to_owned(), trace.traceparent_of(span)));
-        headers.extend(trace.state().map(|state| (trace::TRACESTATE.to_owned(), state.to_owned())));
+        add(trace::TRACEPARENT, trace.traceparent_of(span));
+        if let Some(state) = trace.state() {
+            add(trace::TRACESTATE, state.to_owned());
+        }
     }
-    if is_free(trace::XRAY_HEADER) {
-        headers.extend(trace.xray().map(|text| (trace::XRAY_HEADER.to_owned(), text)));
+    if is_free(trace::XRAY_HEADER)
+        && let Some(text) = trace.xray()
+    {
+        add(trace::XRAY_HEADER, text);
     }
-    headers
 }
 
 /// How long an attempt may take: the set timeout, and for a body that is not sent in an instant the

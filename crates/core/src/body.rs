@@ -5,14 +5,15 @@ use std::fmt;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::Digest;
 
+use crate::hexadecimal;
 use crate::identity::RelayId;
 
 /// SHA-256 of a body.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
@@ -41,7 +42,7 @@ impl Sha256 {
 /// 64 lower-case hexadecimal digits.
 impl fmt::Display for Sha256 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&HEXLOWER.encode(&self.0))
+        hexadecimal::written(&self.0, |digits| formatter.write_str(digits))
     }
 }
 
@@ -55,6 +56,12 @@ impl TryFrom<String> for Sha256 {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::parse_hex(&text).ok_or("must be 64 lower-case hexadecimal digits")
+    }
+}
+
+impl Serialize for Sha256 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        hexadecimal::written(&self.0, |digits| serializer.serialize_str(digits))
     }
 }
 
@@ -81,7 +88,10 @@ impl Pointer {
     /// Where the body of message `id` with this hash is kept. The hash in the key keeps a refused
     /// request from overwriting the body of the accepted one.
     pub fn for_payload(bucket: &str, id: &RelayId, sha256: Sha256, bytes: u64) -> Self {
-        Self { bucket: bucket.to_owned(), key: format!("payloads/{id}/{sha256}"), sha256, bytes }
+        let key = hexadecimal::written(&sha256.0, |digits| {
+            ["payloads/", id.as_str(), "/", digits].concat()
+        });
+        Self { bucket: bucket.to_owned(), key, sha256, bytes }
     }
 }
 

@@ -2,33 +2,58 @@
 
 use std::fmt;
 
-use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256 as Hash};
 
 use crate::body::Sha256;
 use crate::destination::{Method, Target};
 use crate::headers::Headers;
+use crate::hexadecimal;
+
+/// The parts, as the API names the fields that they are of, in the order in which they are written.
+const PARTS: [&str; 5] = ["method", "targetUrl", "headers", "body", "timestamp"];
+/// What stands between two parts. No part has one in it.
+const BETWEEN: char = '.';
+/// How much of its hash a part has, in bytes: 128 bits each, against mistakes, not against the sender itself.
+const PART_BYTES: usize = 16;
+/// Room for a whole fingerprint: a method, and the other parts.
+const CHARACTERS_MAX: usize = "DELETE".len() + (PARTS.len() - 1) * (1 + 2 * PART_BYTES);
 
 /// SHA-256 over everything of a request that reaches the target, part by part: a repeated request has
 /// the same fingerprint, and of another one it can be told which parts differ, without keeping values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    method: String,
-    target: String,
-    headers: String,
-    body: String,
-    timestamp: String,
-}
+///
+/// It is kept as it is stored: the parts joined to one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
 
-/// Half a hash a part: 128 bits each, against mistakes, not against the sender itself.
-fn part(pieces: &[&str]) -> String {
-    let mut hash = Hash::new();
-    for piece in pieces {
-        hash.update((piece.len() as u64).to_be_bytes());
-        hash.update(piece.as_bytes());
+/// A fingerprint as far as it is written.
+struct Parts(String);
+
+impl Parts {
+    fn begin(method: Method) -> Self {
+        let mut text = String::with_capacity(CHARACTERS_MAX);
+        text.push_str(method.as_str());
+        Self(text)
     }
-    HEXLOWER.encode(&hash.finalize()[..16])
+
+    /// Adds the part of these pieces.
+    fn hashed<'a>(mut self, pieces: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hash = Hash::new();
+        for piece in pieces {
+            hash.update((piece.len() as u64).to_be_bytes());
+            hash.update(piece.as_bytes());
+        }
+        let mut part = [0; PART_BYTES];
+        part.copy_from_slice(&hash.finalize()[..PART_BYTES]);
+        self.0.push(BETWEEN);
+        hexadecimal::written(&part, |digits| self.0.push_str(digits));
+        self
+    }
+
+    /// Adds a part of nothing.
+    fn empty(mut self) -> Self {
+        self.0.push(BETWEEN);
+        self
+    }
 }
 
 impl Fingerprint {
@@ -40,46 +65,45 @@ impl Fingerprint {
         body: Sha256,
         timestamp: Option<&str>,
     ) -> Self {
-        let pairs: Vec<&str> = headers.iter().flat_map(|(name, value)| [name, value]).collect();
-        Self {
-            method: method.as_str().to_owned(),
-            target: part(&[target.as_str()]),
-            headers: part(&pairs),
-            body: part(&[&body.to_string()]),
-            timestamp: timestamp.map(|timestamp| part(&[timestamp])).unwrap_or_default(),
-        }
+        let parts = Parts::begin(method)
+            .hashed([target.as_str()])
+            .hashed(headers.iter().flat_map(|(name, value)| [name, value]));
+        let parts = hexadecimal::written(body.as_bytes(), |digits| parts.hashed([digits]));
+        let parts = match timestamp {
+            Some(timestamp) => parts.hashed([timestamp]),
+            None => parts.empty(),
+        };
+        Self(parts.0)
     }
 
     /// The request's fields in which two fingerprints differ, as the API names them. Empty if they
     /// are the same.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("method", self.method != other.method),
-            ("targetUrl", self.target != other.target),
-            ("headers", self.headers != other.headers),
-            ("body", self.body != other.body),
-            ("timestamp", self.timestamp != other.timestamp),
-        ]
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
+        if self == other {
+            return Vec::new();
+        }
+        let parts = self.0.split(BETWEEN).zip(other.0.split(BETWEEN));
+        PARTS
+            .into_iter()
+            .zip(parts)
+            .filter_map(|(field, (own, others))| (own != others).then_some(field))
+            .collect()
+    }
+
+    /// The text to store.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads what was stored; nothing for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.split(BETWEEN).count() == PARTS.len()).then(|| Self(text.to_owned()))
     }
 }
 
-/// The parts joined: one text to store.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, target, headers, body, timestamp } = self;
-        write!(formatter, "{method}.{target}.{headers}.{body}.{timestamp}")
-    }
-}
-
-impl Fingerprint {
-    /// Reads what [`Display`](fmt::Display) wrote; nothing for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let parts: [&str; 5] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
-        let [method, target, headers, body, timestamp] = parts.map(str::to_owned);
-        Some(Self { method, target, headers, body, timestamp })
+        formatter.write_str(&self.0)
     }
 }
 

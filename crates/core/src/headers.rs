@@ -1,8 +1,9 @@
 //! The headers a client may ask to have sent to its target, checked once when the message is accepted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Most headers in one message. Receivers' own limits begin near 100, and the relay adds nine.
 pub const HEADERS_MAX: usize = 50;
@@ -60,10 +61,22 @@ pub enum HeaderError {
     TooLarge,
 }
 
-/// Checked headers: lower-case names, sorted, each once.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Headers(BTreeMap<String, String>);
+/// Checked headers: lower-case names, sorted, each once. Copies share them.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "BTreeMap<String, String>")]
+pub struct Headers(Arc<BTreeMap<String, String>>);
+
+impl From<BTreeMap<String, String>> for Headers {
+    fn from(headers: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(headers))
+    }
+}
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
 
 /// Values may be credentials of the target: only names are shown.
 impl std::fmt::Debug for Headers {
@@ -101,13 +114,16 @@ impl Headers {
         if bytes > HEADERS_BYTES_MAX {
             mistakes.push((None, HeaderError::TooLarge));
         }
-        if mistakes.is_empty() { Ok(Self(headers)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(headers.into()) } else { Err(mistakes) }
     }
 
     /// The same headers with a content type, unless the client chose one.
     #[must_use]
     pub fn with_default_content_type(mut self, content_type: &str) -> Self {
-        self.0.entry("content-type".to_owned()).or_insert_with(|| content_type.to_owned());
+        if !self.0.contains_key("content-type") {
+            let headers = Arc::make_mut(&mut self.0);
+            headers.insert("content-type".to_owned(), content_type.to_owned());
+        }
         self
     }
 

@@ -2,10 +2,14 @@
 //! which acceptance, attempt and request it belongs to. Each name is parsed once, at the border.
 
 use std::fmt;
+use std::sync::Arc;
 
-use data_encoding::{BASE32_NOPAD, Encoding, HEXLOWER};
-use serde::{Deserialize, Serialize};
+use data_encoding::{BASE32_NOPAD, Encoding};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+use crate::hexadecimal;
 
 /// Longest `messageId`, in characters.
 pub const MESSAGE_ID_CHARACTERS_MAX: usize = 128;
@@ -16,6 +20,8 @@ pub const CORRELATION_ID_CHARACTERS_MAX: usize = 128;
 /// How much of the SHA-256 is kept in a relay id: 160 bits are beyond collision by chance or by work.
 const RELAY_ID_BYTES: usize = 20;
 const RELAY_ID_PREFIX: &str = "msg_";
+/// How many characters a relay id has: five bits each, after the prefix.
+const RELAY_ID_CHARACTERS: usize = RELAY_ID_PREFIX.len() + RELAY_ID_BYTES * 8 / 5;
 
 /// A name that does not have the form asked for; the text says which form that is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,24 +30,25 @@ pub struct MalformedName {
     expected: &'static str,
 }
 
-macro_rules! name {
-    ($(#[$meaning:meta])* $name:ident, $expected:literal, $accepts:expr) => {
-        $(#[$meaning])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+/// Reads a text for what `parse` makes of it, without a text of its own in between.
+pub(crate) struct Text<T, E>(pub(crate) fn(&str) -> Result<T, E>);
 
+impl<T, E: fmt::Display> Visitor<'_> for Text<T, E> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text")
+    }
+
+    fn visit_str<F: Error>(self, text: &str) -> Result<T, F> {
+        (self.0)(text).map_err(F::custom)
+    }
+}
+
+/// What all names have in common. Copies share the text: a name is written down in many places and never changed.
+macro_rules! text {
+    ($name:ident) => {
         impl $name {
-            #[doc = concat!("Takes the text if it has the right form: it ", $expected, ".\n\n# Errors\nWhen it does not.")]
-            pub fn parse(text: &str) -> Result<Self, MalformedName> {
-                let accepts: fn(&str) -> bool = $accepts;
-                if accepts(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(MalformedName { expected: $expected })
-                }
-            }
-
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -54,16 +61,37 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = MalformedName;
-            fn try_from(text: String) -> Result<Self, MalformedName> {
-                Self::parse(&text)
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+macro_rules! name {
+    ($(#[$meaning:meta])* $name:ident, $expected:literal, $accepts:expr) => {
+        $(#[$meaning])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        text!($name);
+
+        impl $name {
+            #[doc = concat!("Takes the text if it has the right form: it ", $expected, ".\n\n# Errors\nWhen it does not.")]
+            pub fn parse(text: &str) -> Result<Self, MalformedName> {
+                let accepts: fn(&str) -> bool = $accepts;
+                if accepts(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(MalformedName { expected: $expected })
+                }
             }
         }
 
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text(Self::parse))
             }
         }
     };
@@ -104,7 +132,7 @@ name!(
     RelayId,
     "must be msg_ and 32 characters of a-z 2-7",
     |text| text.strip_prefix(RELAY_ID_PREFIX).is_some_and(|code| {
-        code.len() == RELAY_ID_BYTES * 8 / 5
+        text.len() == RELAY_ID_CHARACTERS
             && code.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte))
     })
 );
@@ -119,45 +147,47 @@ impl RelayId {
             hash.update(part.as_bytes());
         }
         let digest = hash.finalize();
-        let code = lower_base32(&digest[..RELAY_ID_BYTES]);
-        Self(format!("{RELAY_ID_PREFIX}{code}"))
+        let mut text = [0; RELAY_ID_CHARACTERS];
+        let (prefix, code) = text.split_at_mut(RELAY_ID_PREFIX.len());
+        prefix.copy_from_slice(RELAY_ID_PREFIX.as_bytes());
+        BASE32_NOPAD.encode_mut(&digest[..RELAY_ID_BYTES], code);
+        code.make_ascii_lowercase();
+        // Letters and digits are text.
+        Self(std::str::from_utf8(&text).unwrap_or_default().into())
     }
 }
 
 impl CorrelationId {
     /// Names a request that brought no name by 128 random bits, which the caller draws.
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(HEXLOWER.encode(&bits))
+        Self(hexadecimal::written(&bits, |digits| digits.into()))
     }
 }
 
 macro_rules! drawn {
     ($(#[$meaning:meta])* $name:ident) => {
         $(#[$meaning])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Arc<str>);
+
+        text!($name);
 
         impl $name {
             /// Names it by 128 random bits, which the caller draws.
             pub fn from_random(bits: [u8; 16]) -> Self {
-                Self(HEXLOWER.encode(&bits))
+                Self(hexadecimal::written(&bits, |digits| digits.into()))
             }
 
             /// Takes a name that was written down before.
             pub fn from_stored(text: String) -> Self {
-                Self(text)
-            }
-
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
+                Self(text.into())
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let taken = |text: &str| Ok::<_, MalformedName>(Self(text.into()));
+                deserializer.deserialize_str(Text(taken))
             }
         }
     };

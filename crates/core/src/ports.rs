@@ -5,6 +5,7 @@ mod access;
 mod breakers;
 mod operations;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -394,14 +395,17 @@ pub enum RequestBody {
     },
 }
 
+/// Name and value of a header. What is the same in every request is not copied for each.
+pub type Header = (Cow<'static, str>, Cow<'static, str>);
+
 /// One HTTP request to a target.
 pub struct Request {
     /// Where to.
     pub target: Target,
     /// How.
     pub method: Method,
-    /// All headers but those that HTTP itself needs.
-    pub headers: Vec<(String, String)>,
+    /// All headers but those that HTTP itself needs, names in lower case.
+    pub headers: Vec<Header>,
     /// The body.
     pub body: RequestBody,
     /// How long the whole exchange may take.

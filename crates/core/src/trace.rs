@@ -8,6 +8,7 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal;
 use crate::lifecycle::Life;
 
 /// The header that names trace and parent.
@@ -22,6 +23,11 @@ pub const TRACESTATE_BYTES_MAX: usize = 512;
 const TRACESTATE_MEMBERS_MAX: usize = 32;
 /// Longest X-Ray header that is looked at, in bytes. What is kept of it is a fifth of that.
 const XRAY_BYTES_MAX: usize = 512;
+/// Length of X-Ray's way to write the id of a trace: 32 digits, and what stands before and between them.
+const XRAY_ROOT_BYTES: usize = "1-".len() + 32 + "-".len();
+/// Longest X-Ray header that is written.
+const XRAY_TEXT_BYTES_MAX: usize =
+    "Root=".len() + XRAY_ROOT_BYTES + ";Parent=".len() + 16 + ";Sampled=0".len();
 /// Length of a `traceparent` of version 00.
 const TRACEPARENT_BYTES: usize = 55;
 
@@ -45,7 +51,7 @@ impl SpanId {
 /// Sixteen hexadecimal digits.
 impl fmt::Display for SpanId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&HEXLOWER.encode(&self.0))
+        hexadecimal::written(&self.0, |digits| formatter.write_str(digits))
     }
 }
 
@@ -128,7 +134,7 @@ impl Trace {
 
     /// The id of the trace: 32 hexadecimal digits.
     pub fn id(&self) -> String {
-        HEXLOWER.encode(&self.id)
+        hexadecimal::written(&self.id, str::to_owned)
     }
 
     /// The value of `traceparent` as the request had it.
@@ -139,7 +145,13 @@ impl Trace {
     /// The value of `traceparent` for a call of the relay's own. Of the flags only the one that level 1 defines is
     /// passed on, as it asks.
     pub fn traceparent_of(&self, span: SpanId) -> String {
-        format!("00-{}-{span}-{:02x}", self.id(), u8::from(self.is_sampled))
+        let mut text = String::with_capacity(TRACEPARENT_BYTES);
+        text.push_str("00-");
+        hexadecimal::written(&self.id, |digits| text.push_str(digits));
+        text.push('-');
+        hexadecimal::written(&span.0, |digits| text.push_str(digits));
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
     }
 
     /// The value of `tracestate`.
@@ -149,7 +161,7 @@ impl Trace {
 
     /// The value of X-Ray's header.
     pub fn xray(&self) -> Option<String> {
-        self.xray.as_ref().map(ToString::to_string)
+        self.xray.as_ref().map(XrayTrace::text)
     }
 
     /// X-Ray's way to write the id of its trace.
@@ -183,7 +195,7 @@ impl XrayTrace {
             return None;
         }
         Some(Self {
-            root: bytes(&format!("{seconds}{rest}"))?,
+            root: bytes(&[seconds, rest].concat())?,
             parent: part("Parent").and_then(bytes).map(SpanId),
             is_sampled: part("Sampled").and_then(|text| match text {
                 "0" => Some(false),
@@ -194,23 +206,35 @@ impl XrayTrace {
         })
     }
 
+    /// X-Ray's way to write the id: `1`, when it began, and the rest of it.
     fn root(&self) -> String {
-        let digits = HEXLOWER.encode(&self.root);
-        let (seconds, rest) = digits.split_at(8);
-        format!("1-{seconds}-{rest}")
+        let mut text = String::with_capacity(XRAY_ROOT_BYTES);
+        self.push_root(&mut text);
+        text
     }
-}
 
-impl fmt::Display for XrayTrace {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Root={}", self.root())?;
+    fn push_root(&self, text: &mut String) {
+        hexadecimal::written(&self.root, |digits| {
+            let (seconds, rest) = digits.split_at(8);
+            for piece in ["1-", seconds, "-", rest] {
+                text.push_str(piece);
+            }
+        });
+    }
+
+    /// The header's value.
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(XRAY_TEXT_BYTES_MAX);
+        text.push_str("Root=");
+        self.push_root(&mut text);
         if let Some(parent) = self.parent {
-            write!(formatter, ";Parent={parent}")?;
+            text.push_str(";Parent=");
+            hexadecimal::written(&parent.0, |digits| text.push_str(digits));
         }
         if let Some(is_sampled) = self.is_sampled {
-            write!(formatter, ";Sampled={}", u8::from(is_sampled))?;
+            text.push_str(if is_sampled { ";Sampled=1" } else { ";Sampled=0" });
         }
-        Ok(())
+        text
     }
 }
 
@@ -237,7 +261,11 @@ fn parse_parent(text: &str) -> Option<Trace> {
 
 /// The bytes that lower-case hexadecimal digits stand for. All zero is no id, though it may be a version or flags.
 fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let bytes: [u8; N] = HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()?;
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    HEXLOWER.decode_mut(digits.as_bytes(), &mut bytes).ok()?;
     (N == 1 || bytes != [0; N]).then_some(bytes)
 }
 

@@ -143,7 +143,7 @@ pub(crate) async fn go(
 /// A message and its state, if it is one of a sender that the key is for.
 pub(crate) async fn find(app: &App, grant: &Grant, id: &RelayId) -> Result<Found, Problem> {
     let ports = &app.accept.ports;
-    let facts = || Facts { id: Some(id.to_string()), ..Facts::default() };
+    let facts = || Facts { id: Some(id.clone()), ..Facts::default() };
     let found = ports.store.find(id, ports.ambient.now()).await;
     let found = found.map_err(|error| Problem::from(error).about(facts()))?;
     let found = found.filter(|found| grant.covers(&found.message.sender_id));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
-use relay_core::identity::CorrelationId;
+use relay_core::identity::{CorrelationId, MessageId, RelayId};
 use relay_core::lifecycle::{Phase, Status};
 use relay_core::message::Message;
 use relay_core::outcome::AttemptRecord;
@@ -23,9 +23,11 @@ pub struct AcceptedAnswer {
     /// Always true.
     pub success: bool,
     /// The relay's id of the message.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: RelayId,
     /// The sender's id of it.
-    pub message_id: String,
+    #[schema(value_type = String)]
+    pub message_id: MessageId,
     /// Where it is in its life.
     pub status: &'static str,
     /// Always true: the message is recorded durably.
@@ -35,22 +37,23 @@ pub struct AcceptedAnswer {
     /// Whether the same message had been accepted before. Nothing is sent for a duplicate.
     pub duplicate: bool,
     /// Ties the request to its logs and its delivery.
-    pub correlation_id: String,
+    #[schema(value_type = String)]
+    pub correlation_id: CorrelationId,
 }
 
 impl AcceptedAnswer {
     /// The answer about `accepted`, which the sender calls `message_id`.
-    pub fn of(accepted: &Accepted, message_id: String, correlation_id: &CorrelationId) -> Self {
+    pub fn of(accepted: &Accepted, message_id: MessageId, correlation_id: CorrelationId) -> Self {
         Self {
             success: true,
-            id: accepted.id.to_string(),
+            id: accepted.id.clone(),
             message_id,
             status: accepted.status.as_str(),
             stored: true,
             // What is not in the queue is not answered at all, but refused as SYSTEM_ERROR.
             queued: true,
             duplicate: accepted.duplicate,
-            correlation_id: correlation_id.to_string(),
+            correlation_id,
         }
     }
 }

@@ -4,58 +4,154 @@
 //! said to be, a header or a path that is none, are the client's mistakes and not reasons to panic.
 //! Cookies and path parameters are not read; nothing here uses them.
 
-use std::collections::BTreeMap;
+mod answer;
+
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::response::Response;
+use bytes::Bytes;
 use data_encoding::BASE64;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use serde::{Deserialize, Deserializer, Serialize};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use relay_core::json_text::unescaped;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
-/// Largest answer, in bytes: Lambda takes no larger one. The largest of ours, a body of 256 KiB in
-/// which JSON escapes every byte, is a quarter of it.
-const ANSWER_BYTES_MAX: usize = 6_291_456;
+use crate::object::Text;
+
+pub use answer::Answer;
+
 /// The stage that is not part of the path.
 const DEFAULT_STAGE: &str = "$default";
+/// Room for the headers of a usual request.
+const HEADERS_USUAL: usize = 24;
 
 /// The event, as far as it is used. Whatever is missing or null is empty: an event that no gateway sent
 /// finds no route and is answered so.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 pub struct Event {
-    #[serde(deserialize_with = "or_empty")]
     raw_path: String,
-    #[serde(deserialize_with = "or_empty")]
     raw_query_string: String,
-    #[serde(deserialize_with = "or_empty")]
-    headers: BTreeMap<String, Option<String>>,
-    #[serde(deserialize_with = "or_empty")]
-    request_context: RequestContext,
+    headers: HeaderMap,
+    request_id: String,
+    stage: String,
+    method: String,
+    source_ip: String,
     body: Option<String>,
-    #[serde(deserialize_with = "or_empty")]
     is_base64_encoded: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// An event as its text has it. The parts that have parts of their own are looked into one by one: the Lambda runtime
+/// notes the name of every member that it passes, and a body is copied once only if it is left as it is until then.
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct RequestContext {
-    #[serde(deserialize_with = "or_empty")]
-    request_id: String,
-    #[serde(deserialize_with = "or_empty")]
-    stage: String,
-    #[serde(deserialize_with = "or_empty")]
-    http: HttpContext,
+struct Read<'a> {
+    #[serde(borrow)]
+    raw_path: Option<Text<'a>>,
+    #[serde(borrow)]
+    raw_query_string: Option<Text<'a>>,
+    #[serde(borrow)]
+    headers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_context: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    is_base64_encoded: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct HttpContext {
-    #[serde(deserialize_with = "or_empty")]
-    method: String,
-    #[serde(deserialize_with = "or_empty")]
-    source_ip: String,
+struct RequestContext<'a> {
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    stage: Option<Text<'a>>,
+    #[serde(borrow)]
+    http: Option<HttpContext<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct HttpContext<'a> {
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    #[serde(borrow)]
+    source_ip: Option<Text<'a>>,
+}
+
+/// The headers of an event. One that HTTP does not know cannot matter to any route.
+#[derive(Default)]
+struct Headers(HeaderMap);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Headers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    let value: Option<Text<'de>> = value;
+                    if let Some(Text(value)) = value
+                        && let Ok(name) = HeaderName::from_bytes(name.as_bytes())
+                        && let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+                    {
+                        // It has no room for more than 24,576 names, which no gateway lets through.
+                        let _ = headers.try_append(name, value);
+                    }
+                }
+                Ok(Headers(headers))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = Read::deserialize(deserializer)?;
+        let context: RequestContext<'_> = part(read.request_context).map_err(D::Error::custom)?;
+        let Headers(headers) = part(read.headers).map_err(D::Error::custom)?;
+        let body = read.body.map(|body| unescaped(body.get()));
+        let http = context.http.unwrap_or_default();
+        Ok(Self {
+            raw_path: owned(read.raw_path),
+            raw_query_string: owned(read.raw_query_string),
+            headers,
+            request_id: owned(context.request_id),
+            stage: owned(context.stage),
+            method: owned(http.method),
+            source_ip: owned(http.source_ip),
+            body: body
+                .map(|body| body.ok_or_else(|| D::Error::custom("the body is no text")))
+                .transpose()?,
+            is_base64_encoded: read.is_base64_encoded.unwrap_or_default(),
+        })
+    }
+}
+
+/// What a part of the event says. One that is missing says nothing.
+fn part<'a, T: Deserialize<'a> + Default>(part: Option<&'a RawValue>) -> serde_json::Result<T> {
+    part.map(|part| serde_json::from_str(part.get())).transpose().map(Option::unwrap_or_default)
+}
+
+fn owned(text: Option<Text<'_>>) -> String {
+    text.map(|Text(text)| text.into_owned()).unwrap_or_default()
+}
+
+/// The names of headers. What iterates over them would show their values too.
+struct Names<'a>(&'a HeaderMap);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.0.keys()).finish()
+    }
 }
 
 /// Names and sizes alone: headers bring keys, and bodies are their senders' business.
@@ -63,21 +159,12 @@ impl fmt::Debug for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Event")
-            .field("request_id", &self.request_context.request_id)
-            .field("method", &self.request_context.http.method)
-            .field("headers", &self.headers.keys())
+            .field("request_id", &self.request_id)
+            .field("method", &self.method)
+            .field("headers", &Names(&self.headers))
             .field("body_bytes", &self.body.as_ref().map(String::len))
             .finish_non_exhaustive()
     }
-}
-
-/// Reads null as the empty value.
-fn or_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The gateway's own id of the request; an extension of the request.
@@ -102,18 +189,8 @@ impl Event {
     pub fn into_request(self) -> Request<Body> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = self.uri();
-        *request.method_mut() =
-            Method::from_bytes(self.request_context.http.method.as_bytes()).unwrap_or_default();
-        for (name, value) in
-            self.headers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
-        {
-            // A header that HTTP does not know cannot matter to any route.
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))
-            {
-                request.headers_mut().append(name, value);
-            }
-        }
+        *request.method_mut() = Method::from_bytes(self.method.as_bytes()).unwrap_or_default();
+        *request.headers_mut() = self.headers;
         let body = self.body.unwrap_or_default();
         if !self.is_base64_encoded {
             *request.body_mut() = Body::from(body);
@@ -122,17 +199,17 @@ impl Event {
         } else {
             request.extensions_mut().insert(NotBase64);
         }
-        if let Ok(source) = self.request_context.http.source_ip.parse::<IpAddr>() {
+        if let Ok(source) = self.source_ip.parse::<IpAddr>() {
             request.extensions_mut().insert(SourceAddress(source.to_canonical()));
         }
-        request.extensions_mut().insert(GatewayRequestId(self.request_context.request_id));
+        request.extensions_mut().insert(GatewayRequestId(self.request_id));
         request
     }
 
     fn uri(&self) -> Uri {
-        let stage = &self.request_context.stage;
-        let in_stage = || self.raw_path.strip_prefix('/')?.strip_prefix(stage.as_str());
-        let path = match stage.as_str() {
+        let stage = self.stage.as_str();
+        let in_stage = || self.raw_path.strip_prefix('/')?.strip_prefix(stage);
+        let path = match stage {
             "" | DEFAULT_STAGE => self.raw_path.as_str(),
             _ => in_stage().filter(|rest| rest.starts_with('/')).unwrap_or(&self.raw_path),
         };
@@ -141,7 +218,7 @@ impl Event {
             text.push('?');
             text.push_str(&escaped(&self.raw_query_string, "/%:@!$&'()*+,;=-._~?"));
         }
-        text.parse().unwrap_or_default()
+        Uri::from_maybe_shared(Bytes::from(text)).unwrap_or_default()
     }
 }
 
@@ -160,59 +237,11 @@ fn escaped(text: &str, kept: &str) -> String {
     escaped
 }
 
-/// The answer as the gateway takes it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    status_code: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-    is_base64_encoded: bool,
-}
-
-/// Names and sizes alone: bodies hold secrets and links.
-impl fmt::Debug for Answer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Answer")
-            .field("status_code", &self.status_code)
-            .field("headers", &self.headers.keys())
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Answer {
-    /// Reads a response to its end. Every answer of the relay is JSON, so it is text.
-    pub async fn of(response: Response) -> Self {
-        let (parts, body) = response.into_parts();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers =
-            parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        match axum::body::to_bytes(body, ANSWER_BYTES_MAX).await {
-            Ok(bytes) => Self {
-                status_code: parts.status.as_u16(),
-                headers,
-                body: String::from_utf8_lossy(&bytes).into_owned(),
-                is_base64_encoded: false,
-            },
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be read to its end");
-                Self {
-                    status_code: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-                    headers: BTreeMap::new(),
-                    body: String::new(),
-                    is_base64_encoded: false,
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use axum::response::Response;
 
     fn request(event: &str) -> Request<Body> {
         serde_json::from_str::<Event>(event).unwrap().into_request()

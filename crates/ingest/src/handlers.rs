@@ -48,30 +48,30 @@ pub(crate) async fn post_message(
     Extension(trace): Extension<Trace>,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Response, Problem> {
-    let submission = Submission::parse(&bytes, &app.rules)?;
+    let submission =
+        covered(&grant, Submission::parse(&bytes, &app.rules)?).map_err(|refused| *refused)?;
     let now = app.accept.ports.ambient.now();
     let draft = app.accept.draft(submission, &correlation_id, &trace, now);
-    let Message { id, message_id, sender_id, .. } = &draft.message;
-    let facts = Facts { payload_bytes: Some(draft.body_bytes()), ..Facts::of(&draft.message) };
-    if !grant.covers(sender_id) {
-        return Err(not_covered().about(facts));
-    }
+    let (facts, Message { id, message_id, sender_id, .. }) =
+        (Facts::of_draft(&draft), &draft.message);
     let span = about(id, message_id, sender_id);
     let accepted = match app.accept.accept(&draft).instrument(span).await {
         Ok(accepted) => accepted,
         Err(error) => return Err(Problem::from(error).about(facts)),
     };
     let status = if accepted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let answer = AcceptedAnswer::of(&accepted, message_id.to_string(), &correlation_id);
-    let (duplicate, offloaded) = (Some(accepted.duplicate), accepted.offloaded);
-    let facts = Facts { duplicate, offloaded, ..facts };
-    Ok((status, Extension(facts), Json(answer)).into_response())
+    let answer = AcceptedAnswer::of(&accepted, message_id.clone(), correlation_id);
+    Ok((status, Extension(facts.accepted(&accepted)), Json(answer)).into_response())
 }
 
-/// What is answered to a message of somebody whom the key is not for.
-pub(crate) fn not_covered() -> Problem {
+/// The submission, if its sender is one that the key is for.
+pub(crate) fn covered(grant: &Grant, submission: Submission) -> Result<Submission, Box<Problem>> {
+    if grant.covers(&submission.sender_id) {
+        return Ok(submission);
+    }
     let detail = "this key may not send messages of this senderId";
-    Problem::new(Code::Forbidden, detail).because("a sender that is not the key's")
+    let problem = Problem::new(Code::Forbidden, detail).because("a sender that is not the key's");
+    Err(Box::new(problem.about(Facts::of_submission(&submission))))
 }
 
 /// The span around everything that is done for one message.
@@ -102,7 +102,7 @@ pub(crate) async fn get_message(
 ) -> Result<Response, Problem> {
     let with_body = includes("body", &query)?;
     let id = message_id(id).ok_or_else(no_message)?;
-    let facts = Facts { id: Some(id.to_string()), ..Facts::default() };
+    let facts = Facts { id: Some(id.clone()), ..Facts::default() };
     let (found, body) = read(&app.accept.ports, &id, with_body, |sender| grant.covers(sender))
         .await
         .map_err(|error| Problem::from(error).about(facts.clone()))?;

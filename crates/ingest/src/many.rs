@@ -1,6 +1,6 @@
 //! What is known about a request that asks for many things at once: what became of each, for counting and for the log.
 
-use relay_core::identity::RelayId;
+use relay_core::identity::{MessageId, RelayId, SenderId};
 use relay_core::logs;
 use relay_core::metrics::{Metric, Recorder};
 
@@ -111,9 +111,9 @@ impl One {
                     status = self.status,
                     code = self.code.map(Code::as_str),
                     cause = self.cause.as_deref(),
-                    id = self.facts.id.as_deref(),
-                    message_id = self.facts.message_id.as_deref(),
-                    sender_id = self.facts.sender_id.as_deref(),
+                    id = self.facts.id.as_ref().map(RelayId::as_str),
+                    message_id = self.facts.message_id.as_ref().map(MessageId::as_str),
+                    sender_id = self.facts.sender_id.as_ref().map(SenderId::as_str),
                     destination = self.facts.destination.as_deref(),
                     payload_bytes = self.facts.payload_bytes,
                     duplicate = self.facts.duplicate,
@@ -146,9 +146,8 @@ impl Facts {
     /// Whether the log is to tell of what was done, when the plain success of `percent` in a hundred messages is told:
     /// that a message was accepted is such a success, and everything else is always told.
     pub(crate) fn is_written(&self, percent: u8) -> bool {
-        let id = self.id.as_deref().and_then(|id| RelayId::parse(id).ok());
-        match (self.duplicate, id) {
-            (Some(_), Some(id)) => logs::writes_success(&id, percent),
+        match (self.duplicate, &self.id) {
+            (Some(_), Some(id)) => logs::writes_success(id, percent),
             _ => true,
         }
     }

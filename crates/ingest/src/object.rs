@@ -3,6 +3,8 @@
 //!
 //! Knows nothing of messages.
 
+mod depth;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,25 +12,35 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use self::depth::is_deeper_than;
 use crate::mistakes::{Mistakes, pointer};
 
 /// Deepest nesting of a request, its own braces included. Common JSON parsers stop here too, so a
 /// deeper body could be accepted and never be read.
 pub const JSON_DEPTH_MAX: usize = 128;
 
+/// Most fields that any object is to have.
+const KNOWN_MAX: usize = 16;
+/// Members of a usual object.
+const MEMBERS_USUAL: usize = 8;
+
 /// A text of JSON: part of what was sent, unless characters in it are escaped.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// A JSON object: its members in the order they were sent.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
-    at: String,
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The pointer to it.
+    at: Cow<'a, str>,
+    members: Vec<Member<'a>>,
 }
 
+/// A member: its name and its exact value.
+type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
 /// The members as the text has them, repeated names included.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<Member<'a>>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -41,7 +53,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(MEMBERS_USUAL);
                 while let Some((Text(name), value)) = map.next_entry()? {
                     members.push((name, value));
                 }
@@ -59,7 +71,7 @@ pub(crate) fn read_request<'a>(
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
-    read_nested(text_of(bytes, mistakes)?, "", known, mistakes)
+    read_nested(text_of(bytes, mistakes)?, "".into(), known, mistakes)
 }
 
 /// Reads a request that is a list of things to be read one by one, each with [`read_item`]: how deep they are nested is
@@ -69,17 +81,17 @@ pub(crate) fn read_list_request<'a>(
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
-    read(text_of(bytes, mistakes)?, "", known, mistakes)
+    read(text_of(bytes, mistakes)?, "".into(), known, mistakes)
 }
 
 /// Reads one thing of such a list, at pointer `at`, as [`read_request`] reads a whole request.
 pub(crate) fn read_item<'a>(
     value: &'a RawValue,
-    at: &str,
+    at: &'a str,
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
-    read_nested(value.get(), at, known, mistakes)
+    read_nested(value.get(), at.into(), known, mistakes)
 }
 
 fn text_of<'a>(bytes: &'a [u8], mistakes: &mut Mistakes) -> Option<&'a str> {
@@ -97,11 +109,11 @@ fn text_of<'a>(bytes: &'a [u8], mistakes: &mut Mistakes) -> Option<&'a str> {
 /// Reads the object at pointer `at`, unless it is nested too deep.
 fn read_nested<'a>(
     text: &'a str,
-    at: &str,
+    at: Cow<'a, str>,
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
-    if depth(text) > JSON_DEPTH_MAX {
+    if is_deeper_than(JSON_DEPTH_MAX, text) {
         mistakes.add(at, format!("must not be nested deeper than {JSON_DEPTH_MAX} levels"));
         return None;
     }
@@ -111,43 +123,48 @@ fn read_nested<'a>(
 /// Reads the object at pointer `at`.
 fn read<'a>(
     text: &'a str,
-    at: &str,
+    at: Cow<'a, str>,
     known: &[&str],
     mistakes: &mut Mistakes,
 ) -> Option<Object<'a>> {
-    let object = read_open(text, at, mistakes)?;
-    let mut seen = vec![false; known.len()];
-    for (name, _) in &object.members {
+    let members = read_open(text, || at.to_string(), mistakes)?;
+    debug_assert!(known.len() <= KNOWN_MAX, "a field without a place would be unknown");
+    let mut seen = [false; KNOWN_MAX];
+    for (name, _) in &members {
         match known
             .iter()
             .position(|field| *field == name.as_ref())
             .and_then(|place| seen.get_mut(place))
         {
             Some(seen @ false) => *seen = true,
-            Some(true) => mistakes.add(pointer(at, name), "is given more than once"),
+            Some(true) => mistakes.add(pointer(&at, name), "is given more than once"),
             None => {
                 let fields = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let detail = format_args!("is not a known field; known are {fields}");
-                mistakes.add(pointer(at, name), detail);
+                mistakes.add(pointer(&at, name), detail);
             }
         }
     }
-    Some(object)
+    Some(Object { at, members })
 }
 
-/// Reads the object at pointer `at`, whatever its members are called.
-fn read_open<'a>(text: &'a str, at: &str, mistakes: &mut Mistakes) -> Option<Object<'a>> {
+/// Reads the members of an object, whatever they are called. Where it stands is asked for only if it is none.
+fn read_open<'a>(
+    text: &'a str,
+    at: impl FnOnce() -> String,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Member<'a>>> {
     if !text.trim_ascii_start().starts_with('{') {
         match serde_json::from_str::<&RawValue>(text) {
-            Ok(_) => mistakes.add(at, "must be a JSON object"),
-            Err(error) => mistakes.add(at, format!("is not JSON: {error}")),
+            Ok(_) => mistakes.add(at(), "must be a JSON object"),
+            Err(error) => mistakes.add(at(), format!("is not JSON: {error}")),
         }
         return None;
     }
     match serde_json::from_str(text) {
-        Ok(Members(members)) => Some(Object { at: at.to_owned(), members }),
+        Ok(Members(members)) => Some(members),
         Err(error) => {
-            mistakes.add(at, format!("is not JSON: {error}"));
+            mistakes.add(at(), format!("is not JSON: {error}"));
             None
         }
     }
@@ -200,7 +217,7 @@ impl<'a> Object<'a> {
         known: &[&str],
         mistakes: &mut Mistakes,
     ) -> Option<Object<'a>> {
-        read(self.get(name)?.get(), &self.pointer(name), known, mistakes)
+        read(self.get(name)?.get(), self.pointer(name).into(), known, mistakes)
     }
 
     /// A member that must be an object of strings, whatever they are called, if it is there.
@@ -209,10 +226,9 @@ impl<'a> Object<'a> {
         name: &str,
         mistakes: &mut Mistakes,
     ) -> Option<Vec<(Cow<'a, str>, Cow<'a, str>)>> {
-        let at = self.pointer(name);
-        let object = read_open(self.get(name)?.get(), &at, mistakes)?;
-        let pairs = object.members.into_iter().filter_map(|(member, value)| {
-            let value = string(value, || pointer(&at, &member), mistakes)?;
+        let members = read_open(self.get(name)?.get(), || self.pointer(name), mistakes)?;
+        let pairs = members.into_iter().filter_map(|(member, value)| {
+            let value = string(value, || pointer(&self.pointer(name), &member), mistakes)?;
             Some((member, value))
         });
         Some(pairs.collect())
@@ -234,26 +250,6 @@ pub(crate) fn string<'a>(
         .map(|Text(text)| text)
         .map_err(|_| mistakes.add(at(), "must be a string of whole characters"))
         .ok()
-}
-
-/// How deep the text is nested, at least as far as it is JSON. Goes through the bytes once, without
-/// recursion.
-fn depth(text: &str) -> usize {
-    let (mut deepest, mut open, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
-    for byte in text.bytes() {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'{' | b'[') => {
-                open += 1;
-                deepest = deepest.max(open);
-            }
-            (false, b'}' | b']') => open = open.saturating_sub(1),
-            (_, _) => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]
@@ -332,9 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_counted_outside_strings_and_limited() {
-        assert_eq!(depth(r#"{"a{[\"[":"[[["}"#), 1);
-        assert_eq!(depth("[[],[[]]]"), 3);
+    fn nesting_is_limited() {
         let nested =
             |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         let read = |text: &str| {

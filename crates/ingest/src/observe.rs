@@ -12,12 +12,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
-use relay_core::identity::CorrelationId;
+use relay_core::identity::{CorrelationId, MessageId, RelayId, SenderId};
 use relay_core::message::Message;
 use relay_core::time::whole_millis;
 use relay_core::trace::{self, Given, Trace};
 use tracing::{Instrument, error_span};
 
+use crate::accept::{Accepted, Draft};
 use crate::access::KeyUsed;
 use crate::count::count;
 use crate::event::{GatewayRequestId, HostTrace, SourceAddress};
@@ -25,6 +26,7 @@ use crate::many::Many;
 use crate::mistakes::Mistakes;
 use crate::problem::Problem;
 use crate::router::App;
+use crate::submission::Submission;
 
 /// The header that carries the correlation id, both ways.
 pub const CORRELATION_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -37,13 +39,13 @@ const NO_ROUTE: &str = "none";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The relay's id of the message.
-    pub id: Option<String>,
+    pub id: Option<RelayId>,
     /// The sender's own.
-    pub message_id: Option<String>,
+    pub message_id: Option<MessageId>,
     /// Where it goes.
     pub destination: Option<String>,
     /// Who sends.
-    pub sender_id: Option<String>,
+    pub sender_id: Option<SenderId>,
     /// Whether it had been accepted before.
     pub duplicate: Option<bool>,
     /// Size of the body of an accepted message.
@@ -56,12 +58,32 @@ impl Facts {
     /// What a stored message is called.
     pub(crate) fn of(message: &Message) -> Self {
         Self {
-            id: Some(message.id.to_string()),
-            message_id: Some(message.message_id.to_string()),
-            sender_id: Some(message.sender_id.to_string()),
+            id: Some(message.id.clone()),
+            message_id: Some(message.message_id.clone()),
+            sender_id: Some(message.sender_id.clone()),
             destination: Some(message.target.destination()),
             ..Self::default()
         }
+    }
+
+    /// What a message about to be accepted is called, and how large it is.
+    pub(crate) fn of_draft(draft: &Draft) -> Self {
+        Self { payload_bytes: Some(draft.body_bytes()), ..Self::of(&draft.message) }
+    }
+
+    /// What a message that is refused for its sender is called.
+    pub(crate) fn of_submission(submission: &Submission) -> Self {
+        Self {
+            message_id: Some(submission.message_id.clone()),
+            sender_id: Some(submission.sender_id.clone()),
+            destination: Some(submission.target.destination()),
+            ..Self::default()
+        }
+    }
+
+    /// The same, once the message was accepted.
+    pub(crate) fn accepted(self, accepted: &Accepted) -> Self {
+        Self { duplicate: Some(accepted.duplicate), offloaded: accepted.offloaded, ..self }
     }
 }
 
@@ -236,9 +258,9 @@ fn log(line: &Line<'_>, percent: u8) {
                 request_id = line.request_id,
                 source = line.source.map(tracing::field::display),
                 key_id = line.key_id,
-                id = line.facts.id.as_deref(),
-                message_id = line.facts.message_id.as_deref(),
-                sender_id = line.facts.sender_id.as_deref(),
+                id = line.facts.id.as_ref().map(RelayId::as_str),
+                message_id = line.facts.message_id.as_ref().map(MessageId::as_str),
+                sender_id = line.facts.sender_id.as_ref().map(SenderId::as_str),
                 destination = line.facts.destination.as_deref(),
                 payload_bytes = line.facts.payload_bytes,
                 duplicate = line.facts.duplicate,

@@ -183,7 +183,6 @@ impl Submission {
 }
 
 fn headers(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Headers> {
-    let at = object.pointer("headers");
     if object.get("headers").is_none() {
         return Some(Headers::default());
     }
@@ -191,6 +190,7 @@ fn headers(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Headers> {
     let pairs = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     Headers::parse(pairs)
         .map_err(|wrong| {
+            let at = object.pointer("headers");
             for (name, mistake) in wrong {
                 let at = name.map_or_else(|| at.clone(), |name| pointer(&at, &name));
                 mistakes.add(at, mistake);

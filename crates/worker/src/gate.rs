@@ -99,7 +99,7 @@ impl Gate {
         self.refresh(destination, &mut view).await;
         for _ in 0..TRIES_MAX {
             let now = self.ambient.now();
-            match view.ask(&self.rules, now, attempt, self.write_id()) {
+            match view.ask(&self.rules, now, attempt, || self.write_id()) {
                 Answer::Go(permit) => return Pass::Go(Some(permit)),
                 Answer::Wait(until) => return Pass::Wait(self.spread(&view, until)),
                 Answer::Write(next) => match self.write(destination, &mut view, next).await {
@@ -131,7 +131,7 @@ impl Gate {
         view.note(&permit, result, self.ambient.now());
         for _ in 0..TRIES_MAX {
             let now = self.ambient.now();
-            let next = view.report(&permit, result, &self.rules, now, self.write_id());
+            let next = view.report(&permit, result, &self.rules, now, || self.write_id());
             let Some(next) = next else { return };
             match self.write(destination, &mut view, next).await {
                 Written::Done | Written::Unknown => return,

@@ -10,6 +10,7 @@ use relay_core::ports::Receipt;
 use relay_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
 
 use crate::given::Item;
 
@@ -20,10 +21,23 @@ use crate::given::Item;
 pub struct EventError(&'static str);
 
 /// A batch of items as Lambda hands it to a function.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct SqsEvent {
-    #[serde(rename = "Records")]
     records: Vec<SqsMessage>,
+}
+
+impl<'de> Deserialize<'de> for SqsEvent {
+    /// The text is read apart: Lambda's runtime keeps a copy of every name that it comes by, for its errors.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Event {
+            #[serde(rename = "Records")]
+            records: Vec<SqsMessage>,
+        }
+        let text = <&RawValue>::deserialize(deserializer)?;
+        let Event { records } = serde_json::from_str(text.get()).map_err(de::Error::custom)?;
+        Ok(Self { records })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +143,7 @@ mod tests {
             "attributes": {"ApproximateReceiveCount": "7", "SentTimestamp": "1764000000000"},
             "messageAttributes": {"deadLetter": {"stringValue": "2", "dataType": "String"}},
         }]});
-        let items = items_of(serde_json::from_value(event).unwrap()).unwrap();
+        let items = items_of(serde_json::from_str(&event.to_string()).unwrap()).unwrap();
         assert_eq!((items[0].receipts, items[0].dead_letter.map(|dead| dead.0)), (7, Some(2)));
         assert_eq!(items[0].available_at, Some(Timestamp::from_millis(1_764_000_000_000)));
         assert!(!items[0].is_delayed);
@@ -167,7 +181,7 @@ mod tests {
                 "attributes": {"SentTimestamp": "1764000000000"},
                 "messageAttributes": {"delaySeconds": {"stringValue": delay, "dataType": "String"}},
             }]});
-            let items = items_of(serde_json::from_value(event).unwrap()).unwrap();
+            let items = items_of(serde_json::from_str(&event.to_string()).unwrap()).unwrap();
             let expected = Some(Timestamp::from_millis(available_at));
             assert_eq!((items[0].available_at, items[0].is_delayed), (expected, true), "{delay}");
         }
@@ -176,7 +190,7 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_answered_for_fails_the_invocation() {
         let event = serde_json::json!({"Records": [{"messageId": "1", "body": "{}"}]});
-        let read = items_of(serde_json::from_value(event).unwrap());
+        let read = items_of(serde_json::from_str(&event.to_string()).unwrap());
         assert_eq!(read, Err(EventError("receiptHandle")));
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Place<'a> {
 impl Joined {
     /// For an invocation with so many items, each of which takes a place.
     pub(crate) fn of(items: usize) -> Self {
-        let (waiting, begun) = (Vec::new(), HashSet::new());
+        let (waiting, begun) = (Vec::with_capacity(items), HashSet::with_capacity(items));
         Self { gathering: Mutex::new(Gathering { coming: items, waiting, until: None, begun }) }
     }
 

@@ -37,12 +37,15 @@ pub(crate) fn about_item() -> Span {
 /// From here on the lines about the item say which message it is of.
 pub(crate) fn name_message(envelope: &Envelope) {
     let (trace, span) = (envelope.trace(), Span::current());
-    span.record("id", display(&envelope.id));
-    span.record("message_id", display(&envelope.message_id));
-    span.record("sender_id", display(&envelope.sender_id));
-    span.record("correlation_id", display(&envelope.correlation_id));
-    span.record("trace_id", trace.id());
-    span.record("xray_trace_id", trace.xray_id());
+    tracing::record_all!(
+        span,
+        id = envelope.id.as_str(),
+        message_id = envelope.message_id.as_str(),
+        sender_id = envelope.sender_id.as_str(),
+        correlation_id = envelope.correlation_id.as_str(),
+        trace_id = trace.id(),
+        xray_trace_id = trace.xray_id(),
+    );
 }
 
 /// The same of an item that is no envelope this code can read, if that much of it can be read.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::join3;
 use lambda_runtime::{LambdaEvent, service_fn};
 use relay_aws::{
     Clients, DynamoBreakers, DynamoSigningSecrets, DynamoStore, Emitter, S3Payloads,
@@ -27,7 +27,7 @@ pub enum StartError {
     /// Settings are missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsErrors),
-    /// The HTTP client cannot be built.
+    /// Nothing can be sent from this host.
     #[error(transparent)]
     Sender(#[from] SenderError),
     /// The Lambda runtime ended.
@@ -76,16 +76,16 @@ async fn build(clients: &Clients, settings: &WorkerSettings) -> Result<Worker, S
     );
     let payloads = S3Payloads::new(clients, settings.bucket.clone());
     let vault = SecretsManagerVault::new(clients, settings.master_secret_id.clone());
-    join(relay_aws::warm(&store, &queue, &payloads), warm_vault(&vault)).await;
+    let connect_timeout = settings.connect_timeout;
+    // Reading the host's root certificates takes about as long as the services take to answer.
+    let sender = async { HttpSender::new(policy, Arc::new(SystemLookup), connect_timeout) };
+    let connections = relay_aws::warm(&store, &queue, &payloads);
+    let (_, _, sender) = join3(connections, warm_vault(&vault), sender).await;
     let ports = Ports {
         store: Arc::new(store),
         queue: Arc::new(queue),
         payloads: Arc::new(payloads),
-        sender: Arc::new(HttpSender::new(
-            policy,
-            Arc::new(SystemLookup),
-            settings.connect_timeout,
-        )?),
+        sender: Arc::new(sender?),
         breakers: Arc::new(DynamoBreakers::new(clients, settings.table.clone())),
         signing_secrets: Arc::new(DynamoSigningSecrets::new(clients, settings.table.clone())),
         vault: Arc::new(vault),

@@ -38,9 +38,11 @@ impl Slots {
 
     fn destination(&self, destination: &str) -> Arc<Semaphore> {
         let mut known = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_destination = known
-            .entry(destination.to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.per_destination)));
-        Arc::clone(of_destination)
+        if let Some(of_destination) = known.get(destination) {
+            return Arc::clone(of_destination);
+        }
+        let of_destination = Arc::new(Semaphore::new(self.per_destination));
+        known.insert(destination.to_owned(), Arc::clone(&of_destination));
+        of_destination
     }
 }

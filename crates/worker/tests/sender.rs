@@ -106,7 +106,7 @@ fn request(url: &str) -> Request {
     Request {
         target: Target::parse(url).unwrap(),
         method: Method::Post,
-        headers: vec![("webhook-id".to_owned(), "msg_x".to_owned())],
+        headers: vec![("webhook-id".into(), "msg_x".into())],
         body: RequestBody::Bytes(Bytes::from_static(b"{\"a\": 1e400}")),
         timeout: Duration::from_secs(5),
     }

@@ -60,23 +60,18 @@ fn start(arguments: Arguments) -> Result<ExitCode, BenchError> {
     if matches!(arguments.part, Some(parts::Part::Cost)) {
         rebuild::replace_if_needed()?;
         let counted = MeasureArguments { only: vec![3], ..arguments.measure.clone() };
-        on(&mut tokio::runtime::Builder::new_current_thread())?.block_on(measure(&counted))?;
+        one_thread()?.block_on(measure(&counted))?;
     }
     let Some(part) = arguments.part else {
         rebuild::replace_if_needed()?;
-        return on(&mut tokio::runtime::Builder::new_current_thread())?
-            .block_on(measure(&arguments.measure));
+        return one_thread()?.block_on(measure(&arguments.measure));
     };
-    // The hot path is counted, and one thread makes it the same each time. The functions have what `main` gives them.
-    let runtime = if matches!(part, parts::Part::HotPath(_)) {
-        on(&mut tokio::runtime::Builder::new_current_thread())?
-    } else {
-        on(&mut tokio::runtime::Builder::new_multi_thread())?
-    };
-    runtime.block_on(parts::run(part)).map(|()| ExitCode::SUCCESS)
+    // As `main` of the functions has it; and whoever is compared with them is not to have another runtime than they.
+    one_thread()?.block_on(parts::run(part)).map(|()| ExitCode::SUCCESS)
 }
 
-fn on(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, BenchError> {
+fn one_thread() -> Result<tokio::runtime::Runtime, BenchError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().map_err(BenchError::Loopback)
 }
 

@@ -97,7 +97,10 @@ pub async fn run(part: Part) -> Result<(), BenchError> {
         }
         Part::Launch { group, command } => Err(launch(group.as_deref(), &command)),
         Part::BareSdk { calls } => bare::sdk::run_loop(&calls).await,
-        Part::BareFunction { calls } => bare::sdk::run_function(&calls).await,
+        Part::BareFunction { calls } => {
+            std::thread::spawn(report_on_request);
+            bare::sdk::run_function(&calls).await
+        }
         Part::BareHyper { url, bytes, authority } => {
             let payload = crate::events::payload(bytes);
             bare::hyper::run_loop(&url, &payload, authority.as_deref()).await

@@ -53,66 +53,52 @@ struct Step {
     log_calls: f64,
 }
 
-const STEPS: [Step; 6] = [
+/// With what an account and a stack have to begin with.
+const fn default_step(rate: f64, way: Way) -> Step {
     Step {
-        rate: 1000.0,
-        way: Way::Single,
-        api: [10_000.0, 5000.0],
-        stack_api: [5000.0, 2500.0],
-        concurrency: 1000,
-        table: 10_000.0,
-        pollers: [2, 20],
-        log_calls: 5000.0,
-    },
-    Step {
-        rate: 1000.0,
-        way: Way::Bulk,
+        rate,
+        way,
         api: [10_000.0, 5000.0],
         stack_api: [5000.0, 2500.0],
         concurrency: 1000,
         table: 4000.0,
         pollers: [2, 20],
         log_calls: 5000.0,
-    },
+    }
+}
+
+const STEPS: [Step; 6] = [
+    Step { table: 10_000.0, ..default_step(1000.0, Way::Single) },
+    default_step(1000.0, Way::Bulk),
     Step {
-        rate: 10_000.0,
-        way: Way::Single,
         api: [15_000.0, 5000.0],
         stack_api: [12_000.0, 6000.0],
         concurrency: 3000,
         table: 100_000.0,
         pollers: [50, 200],
-        log_calls: 5000.0,
+        ..default_step(10_000.0, Way::Single)
     },
     Step {
-        rate: 10_000.0,
-        way: Way::Bulk,
-        api: [10_000.0, 5000.0],
-        stack_api: [5000.0, 2500.0],
         concurrency: 2000,
         table: 40_000.0,
         pollers: [50, 200],
-        log_calls: 5000.0,
+        ..default_step(10_000.0, Way::Bulk)
     },
     Step {
-        rate: 100_000.0,
-        way: Way::Single,
         api: [130_000.0, 65_000.0],
         stack_api: [120_000.0, 60_000.0],
         concurrency: 20_000,
         table: 750_000.0,
         pollers: [200, 1500],
         log_calls: 15_000.0,
+        ..default_step(100_000.0, Way::Single)
     },
     Step {
-        rate: 100_000.0,
-        way: Way::Bulk,
-        api: [10_000.0, 5000.0],
-        stack_api: [5000.0, 2500.0],
         concurrency: 10_000,
         table: 300_000.0,
         pollers: [200, 1500],
         log_calls: 10_000.0,
+        ..default_step(100_000.0, Way::Bulk)
     },
 ];
 

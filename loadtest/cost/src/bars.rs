@@ -9,7 +9,7 @@ use crate::setup::{FrontDoor, Pricing, Setup, Tracking};
 /// The size of a body that bars are for.
 const BODY_BYTES: u64 = 1024;
 /// How many times the naive flow has to cost what the cheapest does.
-const NAIVE_TIMES: f64 = 10.0;
+pub const NAIVE_TIMES: f64 = 10.0;
 
 /// One bar.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,19 +24,28 @@ pub struct Bar {
     pub holds: bool,
 }
 
-/// A setup that a bar is for, and the bar in dollars for both ways of paying for the table.
-struct Aim {
-    name: &'static str,
-    tracking: Tracking,
-    retained: bool,
-    bulk: u32,
-    on_demand: f64,
-    provisioned: Option<f64>,
+/// A setup that a bar is for, and the bar for both ways of paying for the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim {
+    /// In words.
+    pub name: &'static str,
+    /// What is written of each message.
+    pub tracking: Tracking,
+    /// Whether bodies are kept.
+    pub retained: bool,
+    /// Messages of a request.
+    pub bulk: u32,
+    /// The most it may cost with a table on demand, in dollars a million.
+    pub on_demand: f64,
+    /// The same with a table paid by the hour, where there is a bar.
+    pub provisioned: Option<f64>,
 }
 
-const AIMS: [Aim; 6] = [
+/// What is aimed at.
+pub const AIMS: [Aim; 7] = [
     aim("bulk of 25, lean, bodies not retained", Tracking::Lean, false, 25, 2.00, Some(1.30)),
     aim("bulk of 25, lean, bodies retained", Tracking::Lean, true, 25, 2.65, Some(1.55)),
+    aim("bulk of 100, lean, bodies not retained", Tracking::Lean, false, 100, 2.00, Some(1.30)),
     aim("one POST, lean, bodies not retained", Tracking::Lean, false, 1, 4.40, None),
     aim("one POST, lean, bodies retained", Tracking::Lean, true, 1, 4.40, None),
     aim("one POST, full, bodies not retained", Tracking::Full, false, 1, 5.70, None),

@@ -18,7 +18,7 @@ mod setup;
 mod units;
 
 pub use assumptions::{Assumption, Assumptions};
-pub use bars::Bar;
+pub use bars::{AIMS, Aim, Bar, NAIVE_TIMES};
 pub use bill::{Bill, Fixed, Item, fixed};
 pub use error::CostError;
 pub use latency::{Latency, slowest};

@@ -5,19 +5,22 @@ use std::slice::Chunks;
 
 use relay_core::metrics::{DIMENSION, Metric, NAMESPACE, Samples};
 use relay_core::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// Values of one metric in one line, at most: the format's own limit.
 const VALUES_MAX: usize = 100;
+/// Room for the usual line of an invocation, in bytes.
+const LINE_BYTES: usize = 1024;
 /// Metrics in one line, at most: the format's own limit.
 const METRICS_MAX: usize = 100;
 const _: () = assert!(Metric::ALL.len() <= METRICS_MAX, "a line has to hold every metric");
 
 /// One line with everything, or as many as the longest list of values needs. Nothing for no samples.
-pub(super) fn render(function: &str, samples: &Samples, now: Timestamp) -> String {
+pub(super) fn render(function: &str, samples: &Samples, now: Timestamp) -> Vec<u8> {
     let mut parts: Vec<(Metric, Chunks<'_, u64>)> =
         samples.iter().map(|(metric, values)| (metric, values.chunks(VALUES_MAX))).collect();
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(LINE_BYTES);
     // Ends: each turn takes a chunk from every metric that has any left.
     loop {
         let chunks = parts.iter_mut().map(|(metric, chunks)| Some((*metric, chunks.next()?)));
@@ -25,45 +28,90 @@ pub(super) fn render(function: &str, samples: &Samples, now: Timestamp) -> Strin
         if line.is_empty() {
             return text;
         }
-        text.push_str(&object(function, &line, now).to_string());
-        text.push('\n');
+        // Neither writing to memory nor texts and numbers fail.
+        let _ = serde_json::to_writer(&mut text, &Line { function, samples: &line, now });
+        text.push(b'\n');
     }
 }
 
-fn object(function: &str, samples: &[(Metric, &[u64])], now: Timestamp) -> Value {
-    let described = samples.iter().map(|(metric, _)| metric.definition());
-    let described: Vec<Value> =
-        described.map(|row| json!({ "Name": row.name, "Unit": row.unit.as_str() })).collect();
-    let mut members = Map::new();
-    members.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now.as_millis(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[DIMENSION]],
-                "Metrics": described,
+/// A line that is being written.
+struct Line<'a> {
+    function: &'a str,
+    samples: &'a [(Metric, &'a [u64])],
+    now: Timestamp,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        let about = About {
+            timestamp: self.now.as_millis(),
+            directives: [Directive {
+                namespace: NAMESPACE,
+                dimensions: [[DIMENSION]],
+                metrics: Described(self.samples),
             }],
-        }),
-    );
-    members.insert(DIMENSION.to_owned(), function.into());
-    for (metric, values) in samples {
-        let value = match values {
-            [one] => json!(one),
-            several => json!(several),
         };
-        members.insert(metric.name().to_owned(), value);
+        members.serialize_entry("_aws", &about)?;
+        members.serialize_entry(DIMENSION, self.function)?;
+        for (metric, values) in self.samples {
+            match values {
+                [one] => members.serialize_entry(metric.name(), one)?,
+                several => members.serialize_entry(metric.name(), several)?,
+            }
+        }
+        members.end()
     }
-    Value::Object(members)
+}
+
+/// What makes metrics of the line's members.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct About<'a> {
+    timestamp: u64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'a str,
+    dimensions: [[&'a str; 1]; 1],
+    metrics: Described<'a>,
+}
+
+/// The line's metrics with their units.
+struct Described<'a>(&'a [(Metric, &'a [u64])]);
+
+impl Serialize for Described<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Row {
+            name: &'static str,
+            unit: &'static str,
+        }
+        serializer.collect_seq(self.0.iter().map(|(metric, _)| {
+            let definition = metric.definition();
+            Row { name: definition.name, unit: definition.unit.as_str() }
+        }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use serde_json::{Value, json};
+
     use super::*;
 
+    fn text_of(function: &str, samples: &Samples, now: u64) -> String {
+        String::from_utf8(render(function, samples, Timestamp::from_millis(now))).unwrap()
+    }
+
     fn rendered(samples: &Samples) -> Vec<Value> {
-        let text = render("relay-worker", samples, Timestamp::from_millis(1_790_000_000_123));
+        let text = text_of("relay-worker", samples, 1_790_000_000_123);
         assert!(text.is_empty() || text.ends_with('\n'));
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -122,7 +170,7 @@ mod tests {
         for metric in Metric::ALL {
             (0..VALUES_MAX).for_each(|_| samples.add(*metric, u64::MAX / 1000));
         }
-        let text = render(&"n".repeat(64), &samples, Timestamp::from_millis(1));
+        let text = text_of(&"n".repeat(64), &samples, 1);
         assert_eq!(text.lines().count(), 1);
         assert!(text.len() < 256 * 1024, "{} bytes", text.len());
     }

@@ -102,7 +102,7 @@ impl Emitter {
                 let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
                 // In one piece, so that no log line gets in between. If nobody reads the log any more, nobody
                 // would read that either.
-                let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+                let _ = output.write_all(&text).and_then(|()| output.flush());
             }
             Way::Api(flusher) => {
                 flusher.add(&samples, SystemAmbient.now());

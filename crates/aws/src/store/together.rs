@@ -1,7 +1,5 @@
 //! What is done for several messages at once: by few calls where nothing is in the way, and singly where something is.
 
-use std::future::ready;
-
 use futures::StreamExt;
 use futures::future::Either;
 use futures::stream;
@@ -30,11 +28,11 @@ impl DynamoStore {
         let inserted = self.insert_all(RECORD, messages.len(), &build).await;
         let answers =
             inserted.into_iter().zip(messages).map(|(inserted, message)| match inserted {
-                Ok(Inserted::New) => Either::Left(ready(Ok(Recorded::New))),
+                Ok(Inserted::New) => Either::Left(Ok(Recorded::New)),
                 Ok(Inserted::Open) => Either::Right(self.record(message, now)),
-                Err(error) => Either::Left(ready(Err(error))),
+                Err(error) => Either::Left(Err(error)),
             });
-        side_by_side(answers.collect()).await
+        side_by_side(answers).await
     }
 
     /// See [`Store::mark_queued_all`]. Only a first generation can have no state yet.
@@ -51,11 +49,11 @@ impl DynamoStore {
         let inserted = self.insert_all(MARK_QUEUED, queued.len(), &build).await;
         let answers =
             inserted.into_iter().zip(queued).map(|(inserted, (id, life))| match inserted {
-                Ok(Inserted::New) => Either::Left(ready(Ok(()))),
+                Ok(Inserted::New) => Either::Left(Ok(())),
                 Ok(Inserted::Open) => Either::Right(self.mark_queued(id, life, now)),
-                Err(error) => Either::Left(ready(Err(error))),
+                Err(error) => Either::Left(Err(error)),
             });
-        side_by_side(answers.collect()).await
+        side_by_side(answers).await
     }
 
     /// See [`Store::settle_all`]. An attempt that was claimed has a state.
@@ -74,13 +72,11 @@ impl DynamoStore {
         let inserted = self.insert_all(settle::SETTLE, settlements.len(), &build).await;
         let answers = inserted.into_iter().zip(states).zip(settlements);
         let answers = answers.map(|((inserted, state), settlement)| match (inserted, state) {
-            (Ok(Inserted::New), Some(state)) => {
-                Either::Left(ready(Ok(Settled::Done(Box::new(state)))))
-            }
+            (Ok(Inserted::New), Some(state)) => Either::Left(Ok(Settled::Done(Box::new(state)))),
             (Ok(Inserted::New | Inserted::Open), _) => Either::Right(self.settle(settlement)),
-            (Err(error), _) => Either::Left(ready(Err(error))),
+            (Err(error), _) => Either::Left(Err(error)),
         });
-        side_by_side(answers.collect()).await
+        side_by_side(answers).await
     }
 }
 
@@ -91,7 +87,24 @@ pub(super) fn queued_state(life: &Life, now: Timestamp) -> State {
     state
 }
 
-/// The answers in the order of their futures.
-async fn side_by_side<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    stream::iter(futures).buffered(SINGLES_AT_ONCE).collect().await
+/// The answers in their order: those that are known, and those that calls bring. Of these there are none as a rule.
+async fn side_by_side<T, F>(
+    answers: impl Iterator<Item = Either<Result<T, PortError>, F>>,
+) -> Vec<Result<T, PortError>>
+where
+    F: Future<Output = Result<T, PortError>>,
+{
+    let (mut known, mut calls) = (Vec::with_capacity(answers.size_hint().0), Vec::new());
+    for answer in answers {
+        match answer {
+            Either::Left(answer) => known.push(Some(answer)),
+            Either::Right(call) => {
+                calls.push(call);
+                known.push(None);
+            }
+        }
+    }
+    let called: Vec<_> = stream::iter(calls).buffered(SINGLES_AT_ONCE).collect().await;
+    let mut called = called.into_iter();
+    known.into_iter().filter_map(|answer| answer.or_else(|| called.next())).collect()
 }

@@ -49,7 +49,7 @@ impl Shared {
         }
         for _ in 0..4 {
             let write_id = self.write_id();
-            match view.ask(&RULES, now, ATTEMPT, write_id) {
+            match view.ask(&RULES, now, ATTEMPT, || write_id) {
                 Answer::Go(permit) => return Ok(permit),
                 Answer::Wait(until) => return Err(until),
                 Answer::Write(next) => drop(self.write(view, next, now)),
@@ -68,7 +68,7 @@ impl Shared {
         view.note(permit, result, now);
         for _ in 0..4 {
             let write_id = self.write_id();
-            let Some(next) = view.report(permit, result, &RULES, now, write_id) else { return };
+            let Some(next) = view.report(permit, result, &RULES, now, || write_id) else { return };
             if self.write(view, next, now) {
                 return;
             }
@@ -289,7 +289,7 @@ fn who_waits_for_a_probe_comes_back_no_sooner_than_it_has_ended() {
     let (mut shared, mut view) = (Shared::default(), View::default());
     let now = shared.open(&mut view, at(0));
     shared.pass(&mut view, now).unwrap();
-    let answer = view.ask(&rules, now, ATTEMPT, WriteId::from_random([0; 16]));
+    let answer = view.ask(&rules, now, ATTEMPT, || WriteId::from_random([0; 16]));
     assert_eq!(answer, Answer::Wait(now.plus(ATTEMPT)));
 }
 

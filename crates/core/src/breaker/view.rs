@@ -94,19 +94,19 @@ impl View {
         }
     }
 
-    /// What becomes of an attempt that takes at most `attempt`.
+    /// What becomes of an attempt that takes at most `attempt`. A name is drawn only for what may be written.
     pub fn ask(
         &mut self,
         rules: &Rules,
         now: Timestamp,
         attempt: Duration,
-        write_id: WriteId,
+        write_id: impl FnOnce() -> WriteId,
     ) -> Answer {
         if let Some(step) = self.take_from_pool(now, attempt) {
             return Answer::Go(self.permit(Some(step)));
         }
         let Some(breaker) = &self.breaker else { return Answer::Go(self.permit(None)) };
-        match breaker.ask(rules, now, attempt, write_id) {
+        match breaker.ask(rules, now, attempt, write_id()) {
             Ask::Free => Answer::Go(self.permit(None)),
             Ask::Wait(until) => Answer::Wait(until),
             Ask::Write(next) => Answer::Write(next),
@@ -159,18 +159,18 @@ impl View {
         result: Result<u16, ErrorKind>,
         rules: &Rules,
         now: Timestamp,
-        write_id: WriteId,
+        write_id: impl FnOnce() -> WriteId,
     ) -> Option<Breaker> {
         let breaker = self.breaker.as_ref();
         match health(result) {
             _ if !self.counts(permit) => None,
             Health::Silent => None,
-            Health::Good => breaker?.probed(rules, now, write_id),
+            Health::Good => breaker?.probed(rules, now, write_id()),
             Health::Bad => {
                 let phase = breaker.map_or(Phase::Closed, |breaker| breaker.phase);
                 let rule = self.observed.rule(phase, rules, now)?;
                 let why = Why { rule, last: result };
-                Some(Breaker::opened(breaker, why, rules, now, write_id))
+                Some(Breaker::opened(breaker, why, rules, now, write_id()))
             }
         }
     }

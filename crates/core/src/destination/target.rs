@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// Longest target URL, in characters.
 pub const TARGET_CHARACTERS_MAX: usize = 2048;
@@ -115,7 +115,8 @@ impl Target {
 
     /// The destination: scheme, host and port.
     pub fn destination(&self) -> String {
-        self.0.origin().ascii_serialization()
+        // A target has no user name: this is the origin as the URL standard writes it.
+        self.0[..Position::BeforePath].to_owned()
     }
 }
 

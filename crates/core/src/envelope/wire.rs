@@ -5,16 +5,16 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use serde::de::{self, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::text::unescaped;
 use super::{Envelope, EnvelopeError, VERSION, queue_takes_all};
 use crate::body::{Body, Pointer};
 use crate::destination::{Method, Target};
 use crate::headers::Headers;
-use crate::identity::{AcceptedId, CorrelationId, Generation, MessageId, RelayId, SenderId};
+use crate::identity::{AcceptedId, CorrelationId, Generation, MessageId, RelayId, SenderId, Text};
+use crate::json_text::unescaped;
 use crate::lifecycle::Life;
 use crate::time::Timestamp;
 use crate::trace::Trace;
@@ -138,11 +138,10 @@ pub(super) fn bytes_of(written: &Written<'_>) -> usize {
 #[derive(Deserialize)]
 pub(super) struct Read<'a> {
     pub(super) v: u32,
-    #[serde(deserialize_with = "relay_id")]
     id: RelayId,
-    #[serde(rename = "senderId", deserialize_with = "sender_id")]
+    #[serde(rename = "senderId")]
     sender_id: SenderId,
-    #[serde(rename = "messageId", deserialize_with = "message_id")]
+    #[serde(rename = "messageId")]
     message_id: MessageId,
     accepted_id: AcceptedId,
     generation: Generation,
@@ -152,7 +151,7 @@ pub(super) struct Read<'a> {
     target: Target,
     method: Method,
     headers: Headers,
-    #[serde(rename = "correlationId", deserialize_with = "correlation_id")]
+    #[serde(rename = "correlationId")]
     correlation_id: CorrelationId,
     #[serde(default, deserialize_with = "text_if_any")]
     traceparent: Option<String>,
@@ -211,7 +210,6 @@ impl Read<'_> {
 /// Whose an item is.
 #[derive(Deserialize)]
 pub(super) struct Identity {
-    #[serde(deserialize_with = "relay_id")]
     id: RelayId,
     accepted_id: AcceptedId,
     generation: Generation,
@@ -246,31 +244,6 @@ fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     })
 }
 
-/// Takes a text for what `parse` makes of it.
-struct Parsed<T, E>(fn(&str) -> Result<T, E>);
-
-impl<T, E: std::error::Error> Visitor<'_> for Parsed<T, E> {
-    type Value = T;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("a text")
-    }
-
-    fn visit_str<F: de::Error>(self, text: &str) -> Result<T, F> {
-        (self.0)(text).map_err(F::custom)
-    }
+fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+    deserializer.deserialize_str(Text(Target::parse))
 }
-
-macro_rules! parsed {
-    ($name:ident, $what:ty) => {
-        fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$what, D::Error> {
-            deserializer.deserialize_str(Parsed(<$what>::parse))
-        }
-    };
-}
-
-parsed!(relay_id, RelayId);
-parsed!(sender_id, SenderId);
-parsed!(message_id, MessageId);
-parsed!(correlation_id, CorrelationId);
-parsed!(target, Target);

@@ -83,7 +83,7 @@ proptest! {
         let headers = attempt::headers(&envelope, number, Timestamp::from_millis(at), SpanId::from_random(span), signature.clone());
         let names: BTreeSet<_> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         prop_assert_eq!(names.len(), headers.len());
-        let value = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
+        let value = |name: &str| headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.to_string());
         prop_assert_eq!(value("webhook-id"), Some(envelope.id.to_string()));
         prop_assert_eq!(value("webhook-attempt"), Some(number.to_string()));
         prop_assert_eq!(value("webhook-timestamp"), Some((at / 1000).to_string()));

@@ -133,6 +133,9 @@ impl Accept {
         until: Until,
         outcomes: &mut Settled,
     ) -> (Vec<Placed>, Vec<Placed>) {
+        if !drafts.iter().any(|(_, draft)| matches!(draft.content, Content::Uploaded(_))) {
+            return (drafts, Vec::new());
+        }
         let adopting: Vec<_> = drafts
             .iter()
             .map(|(_, draft)| until.get("adopting an upload", self.adopt(draft)))
@@ -216,6 +219,9 @@ impl Accept {
         until: Until,
         outcomes: &mut Settled,
     ) -> Vec<Placed> {
+        if !drafts.iter().any(|(_, draft)| draft.storing().0 == Storing::BeforeSend) {
+            return drafts;
+        }
         let putting: Vec<_> = drafts
             .iter()
             .map(|(_, draft)| until.get(STORING, self.put(draft, Storing::BeforeSend)))

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use relay_core::identity::CorrelationId;
+use relay_core::identity::{CorrelationId, MessageId, RelayId};
 use relay_core::lifecycle::Status;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -79,10 +79,12 @@ pub struct ResultAnswer {
     pub status: u16,
     /// The relay's id of it, unless it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub id: Option<RelayId>,
     /// The sender's id of it, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub message_id: Option<MessageId>,
     /// Where it is in its life, if it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_status: Option<&'static str>,

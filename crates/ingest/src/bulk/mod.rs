@@ -12,13 +12,11 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use relay_core::access::Grant;
 use relay_core::identity::CorrelationId;
-use relay_core::message::Message;
 use relay_core::trace::Trace;
 use serde_json::value::RawValue;
 
-use crate::accept::{Accepted, Draft};
 use crate::access::SpentMore;
-use crate::handlers::not_covered;
+use crate::handlers::covered;
 use crate::observe::Facts;
 use crate::problem::{Problem, ProblemAnswer};
 use crate::request::JsonBytes;
@@ -64,7 +62,7 @@ pub(crate) async fn post_messages(
         match submission(&app, &grant, item, &at, &bytes) {
             Ok(submission) => {
                 let draft = app.accept.draft(submission, &correlation_id, &trace, now);
-                submitted.push((index, at, facts_of(&draft)));
+                submitted.push((index, at, Facts::of_draft(&draft)));
                 drafts.push(draft);
                 told.push(None);
             }
@@ -74,7 +72,7 @@ pub(crate) async fn post_messages(
     let outcomes = app.accept.accept_all(drafts, now).await;
     for ((index, at, facts), outcome) in submitted.into_iter().zip(outcomes) {
         let outcome = match outcome {
-            Ok(accepted) => Ok(told_of(&accepted, accepted_facts(facts, &accepted))),
+            Ok(accepted) => Ok(told_of(&accepted, facts.accepted(&accepted))),
             Err(error) => Err(Box::new(Problem::from(error).at(&at).about(facts))),
         };
         if let Some(place) = told.get_mut(index) {
@@ -96,25 +94,7 @@ fn submission(
 ) -> Result<Submission, Box<Problem>> {
     let submission =
         Submission::parse_item(item, at, request, &app.rules).map_err(Problem::from)?;
-    if grant.covers(&submission.sender_id) {
-        return Ok(submission);
-    }
-    let facts = Facts {
-        message_id: Some(submission.message_id.to_string()),
-        sender_id: Some(submission.sender_id.to_string()),
-        destination: Some(submission.target.destination()),
-        ..Facts::default()
-    };
-    Err(Box::new(not_covered().about(facts)))
-}
-
-fn facts_of(draft: &Draft) -> Facts {
-    let message: &Message = &draft.message;
-    Facts { payload_bytes: Some(draft.body_bytes()), ..Facts::of(message) }
-}
-
-fn accepted_facts(facts: Facts, accepted: &Accepted) -> Facts {
-    Facts { duplicate: Some(accepted.duplicate), offloaded: accepted.offloaded, ..facts }
+    covered(grant, submission)
 }
 
 /// The answer to a request, and what counting and the log need of it.

@@ -173,7 +173,8 @@ fn random_paths_and_headers_are_answered() {
                 "isBase64Encoded": encoded,
                 "requestContext": {"requestId": id, "http": {"method": method}},
             });
-            let event: relay_ingest::event::Event = serde_json::from_value(event).unwrap();
+            let event: relay_ingest::event::Event =
+                serde_json::from_str(&event.to_string()).unwrap();
             let answer = runtime.block_on(relay.send(event.into_request()));
             prop_assert!(answer.status.as_u16() < 500, "{}", answer.status);
             Ok(())

@@ -51,7 +51,7 @@ async fn f44_a_body_that_is_not_the_base64_it_is_said_to_be_is_refused() {
             "rawPath": path, "body": "{not base64}", "isBase64Encoded": true,
             "requestContext": {"http": {"method": "POST"}},
         });
-        let event: Event = serde_json::from_value(event).unwrap();
+        let event: Event = serde_json::from_str(&event.to_string()).unwrap();
         let answer = relay.send(event.into_request()).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
     }

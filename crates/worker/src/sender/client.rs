@@ -1,5 +1,6 @@
 //! The HTTP client. Connections, names and TLS sessions live as long as the process.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,14 +8,18 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use relay_core::destination::{DestinationPolicy, Method};
 use relay_core::outcome::{ANSWER_KEPT_BYTES, ErrorKind, Outcome};
-use relay_core::ports::{ByteStream, PortError, Request, RequestBody, Sender};
+use relay_core::ports::{ByteStream, Header, PortError, Request, RequestBody, Sender};
 use relay_core::time::{Timestamp, whole_millis};
-use reqwest::{Body, Client, RequestBuilder, Response, redirect};
+use reqwest::{Body, Client, Response, redirect};
+use rustls::ClientConfig;
 
 use super::failure::{kind_of, was_not_looked_at};
 use super::resolver::{JudgingResolver, Lookup, preflight};
+use super::trust::tls;
 
 /// At most this much of an answer is read; then the connection is given up.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -40,13 +45,24 @@ const HTTP2_SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(3);
 /// How often one attempt sends a request again that an HTTP/2 target has not looked at, by its own word. One that ends a
 /// connection in good order may meet a request on its way once; a second time is for the next connection.
 const SENT_AGAIN_MAX: u32 = 2;
+/// Headers that the HTTP client adds: what it accepts, and how long the body is.
+const HEADERS_OF_THE_CLIENT: usize = 2;
 /// The ports of nearly every target: their clients are built before the first message needs them.
 const USUAL_PORTS: [u16; 2] = [80, 443];
 
-/// The HTTP client could not be built: the TLS certificates of this host are unusable.
+/// Why there is no sender on this host.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be built")]
-pub struct SenderError(#[from] reqwest::Error);
+pub enum SenderError {
+    /// It trusts nobody.
+    #[error("this host has no root certificates")]
+    NoRoots,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built")]
+    Client(#[from] reqwest::Error),
+}
 
 /// Sends with TLS where the target asks for it, then by HTTP/2 where the target offers it, else by HTTP/1.1. Never by
 /// HTTP/2 without TLS: nothing there says that the target speaks it.
@@ -54,6 +70,7 @@ pub struct HttpSender {
     policy: Arc<DestinationPolicy>,
     lookup: Arc<dyn Lookup>,
     connect_timeout: Duration,
+    tls: ClientConfig,
     /// One client per port, because what may be connected to depends on the port and the client does
     /// not tell its resolver.
     /// The one used last stands first.
@@ -74,6 +91,7 @@ impl HttpSender {
             policy: Arc::new(policy),
             lookup,
             connect_timeout,
+            tls: tls()?,
             clients: Mutex::new(Vec::new()),
         };
         for port in USUAL_PORTS {
@@ -106,6 +124,7 @@ impl HttpSender {
             JudgingResolver { policy: self.policy.clone(), lookup: self.lookup.clone(), port };
         Ok(Client::builder()
             .dns_resolver(Arc::new(resolver))
+            .tls_backend_preconfigured(self.tls.clone())
             .redirect(redirect::Policy::none())
             // Not even the client's own: that keeps a copy of every request's headers for it.
             .retry(reqwest::retry::never().max_retries_per_request(0))
@@ -137,20 +156,23 @@ impl HttpSender {
         }
         let client = self.client(request.target.port()).map_err(|_| ErrorKind::Tls)?;
         let Request { target, method, headers, body, .. } = request;
-        let call = || {
-            let call = client.request(verb(method), target.url().clone());
-            headers.iter().fold(call, |call, (name, value)| call.header(name, value))
+        let mut headers = header_map(headers).map_err(|_| ErrorKind::Network)?;
+        let call = |headers, body| {
+            let mut call = reqwest::Request::new(verb(method), target.url().clone());
+            (*call.headers_mut(), *call.body_mut()) = (headers, body);
+            client.execute(call)
         };
         let answered = match body {
-            RequestBody::Bytes(bytes) if bytes.is_empty() && !needs_body(method) => {
-                sent(call).await
+            RequestBody::Bytes(bytes) => {
+                let has_body = !bytes.is_empty() || needs_body(method);
+                let body = || has_body.then(|| Body::from(bytes.clone()));
+                sent(|| call(headers.clone(), body())).await
             }
-            RequestBody::Bytes(bytes) => sent(|| call().body(bytes.clone())).await,
             // What was read of a stream cannot be sent again.
             RequestBody::Stream { bytes, stream } => {
                 let stream = watched(stream, Arc::clone(lacks_body));
-                let body = Body::wrap_stream(stream);
-                call().header("content-length", bytes).body(body).send().await
+                headers.insert(CONTENT_LENGTH, bytes.into());
+                call(headers, Some(Body::wrap_stream(stream))).await
             }
         };
         let response = answered.map_err(|error| kind_of(&error))?;
@@ -194,12 +216,32 @@ impl Sender for HttpSender {
     }
 }
 
+/// The headers as the HTTP client takes them. They were judged when the message was accepted.
+fn header_map(headers: Vec<Header>) -> Result<HeaderMap, http::Error> {
+    let mut map = HeaderMap::with_capacity(headers.len() + HEADERS_OF_THE_CLIENT);
+    for (name, value) in headers {
+        let name = match name {
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => HeaderName::try_from(name)?,
+        };
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::from_static(value),
+            Cow::Owned(value) => HeaderValue::try_from(value)?,
+        };
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
 /// What a call is answered with. One that the target has not looked at is made again.
-async fn sent(call: impl Fn() -> RequestBuilder) -> reqwest::Result<Response> {
-    let mut answered = call().send().await;
+async fn sent<C>(call: impl Fn() -> C) -> reqwest::Result<Response>
+where
+    C: Future<Output = reqwest::Result<Response>>,
+{
+    let mut answered = call().await;
     for _ in 0..SENT_AGAIN_MAX {
         match &answered {
-            Err(error) if was_not_looked_at(error) => answered = call().send().await,
+            Err(error) if was_not_looked_at(error) => answered = call().await,
             Ok(_) | Err(_) => break,
         }
     }

@@ -4,6 +4,7 @@
 mod client;
 mod failure;
 mod resolver;
+mod trust;
 
 pub use client::{HttpSender, SenderError};
 pub use resolver::{Lookup, PreflightError, SystemLookup, preflight};

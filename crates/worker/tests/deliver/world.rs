@@ -74,7 +74,11 @@ impl Sender for Targets {
             }
         };
         self.sent.lock().unwrap().push(Sent {
-            headers: request.headers,
+            headers: request
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             body,
             timeout: request.timeout,
             host: request.target.host().to_owned(),

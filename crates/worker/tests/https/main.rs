@@ -92,7 +92,7 @@ async fn send_within(sender: &HttpSender, host: &str, port: u16, timeout: Durati
     let request = Request {
         target: Target::parse(&format!("https://{host}:{port}/hook")).unwrap(),
         method: Method::Post,
-        headers: vec![("webhook-id".to_owned(), "msg_x".to_owned())],
+        headers: vec![("webhook-id".into(), "msg_x".into())],
         body: RequestBody::Bytes(Bytes::from_static(b"{\"a\": 1e400}")),
         timeout,
     };

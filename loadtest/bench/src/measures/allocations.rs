@@ -19,12 +19,13 @@ const BULK: usize = 100;
 /// Messages before counting begins: connections, tables and caches have their size by then.
 const WARM_UP: usize = 20;
 
-/// What one message costs beyond its floor.
+/// What one message costs beyond its floor, and what the same calls cost within a bare function beyond theirs.
 #[derive(Debug, Clone, Copy)]
 struct Extra {
     count: f64,
     bytes: f64,
     floor: f64,
+    bare_function: f64,
 }
 
 /// What each message costs the allocator.
@@ -55,8 +56,8 @@ fn told(what: &str, bar: f64, extra: &Result<Extra, BenchError>) -> Row {
     let row = Row::new(8, format!("extra allocations/message, {what}"), "0", Bar::AtMost(bar));
     match extra {
         Ok(extra) => row.counted(extra.count).noting(format!(
-            "{:.0} bytes; the floor's own: {:.0} allocations",
-            extra.bytes, extra.floor
+            "{:.0} bytes; the floor's own: {:.0} allocations; the same calls in a bare Lambda function: {:.0} extra",
+            extra.bytes, extra.floor, extra.bare_function
         )),
         Err(error) => row.noting(error.to_string()),
     }
@@ -109,8 +110,9 @@ async fn ingest(
     let relay = each(before, function.allocations().await?, rounds * size);
     function.end().await;
     let bare = sdk_floor(&stub, &calls, rounds).await?;
-    let floor = (bare.0 / size as f64, bare.1 / size as f64);
-    Ok(Extra { count: relay.0 - floor.0, bytes: relay.1 - floor.1, floor: floor.0 })
+    let floor = (bare.in_loop.0 / size as f64, bare.in_loop.1 / size as f64);
+    let bare_function = bare.in_function / size as f64 - floor.0;
+    Ok(Extra { count: relay.0 - floor.0, bytes: relay.1 - floor.1, floor: floor.0, bare_function })
 }
 
 async fn worker(bytes: usize, count: usize) -> Result<Extra, BenchError> {
@@ -145,8 +147,23 @@ async fn worker(bytes: usize, count: usize) -> Result<Extra, BenchError> {
     let before = bare.go_round(WARM_UP).await?;
     let posts = each(before, bare.go_round(batches * BATCH).await?, batches * BATCH);
     bare.end().await;
-    let floor = (posts.0 + sdk.0 / BATCH as f64, posts.1 + sdk.1 / BATCH as f64);
-    Ok(Extra { count: relay.0 - floor.0, bytes: relay.1 - floor.1, floor: floor.0 })
+    let share = |of_batch: f64| of_batch / BATCH as f64;
+    let floor = (posts.0 + share(sdk.in_loop.0), posts.1 + share(sdk.in_loop.1));
+    Ok(Extra {
+        count: relay.0 - floor.0,
+        bytes: relay.1 - floor.1,
+        floor: floor.0,
+        bare_function: share(sdk.in_function - sdk.in_loop.0),
+    })
+}
+
+/// What the SDK allocates in one round of calls.
+#[derive(Debug, Clone, Copy)]
+struct Floor {
+    /// Times and bytes, in a loop.
+    in_loop: (f64, f64),
+    /// Times, in a Lambda function that an event of two bytes invokes.
+    in_function: f64,
 }
 
 /// What one round of these calls costs when their inputs are ready.
@@ -154,16 +171,26 @@ async fn sdk_floor(
     stub: &Stub,
     calls: &[(String, Bytes)],
     rounds: usize,
-) -> Result<(f64, f64), BenchError> {
+) -> Result<Floor, BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::Loopback)?;
     let path = folder.path().join("calls.json");
     requests::save(&path, calls)?;
-    let program = Program::own(&["bare-sdk", &path.display().to_string()]);
-    let mut bare = Function::start_loop(&program, &variables(stub, Profile::Full)).await?;
+    let (path, settings) = (path.display().to_string(), variables(stub, Profile::Full));
+    let mut bare = Function::start_loop(&Program::own(&["bare-sdk", &path]), &settings).await?;
     let before = bare.go_round(WARM_UP).await?;
-    let after = bare.go_round(rounds).await?;
+    let in_loop = each(before, bare.go_round(rounds).await?, rounds);
     bare.end().await;
-    Ok(each(before, after, rounds))
+    let mut bare = Function::start(&Program::own(&["bare-function", &path]), &settings).await?;
+    for _ in 0..WARM_UP {
+        bare.invoke(Bytes::from_static(b"{}")).await?;
+    }
+    let before = bare.allocations().await?;
+    for _ in 0..rounds {
+        bare.invoke(Bytes::from_static(b"{}")).await?;
+    }
+    let in_function = each(before, bare.allocations().await?, rounds).0;
+    bare.end().await;
+    Ok(Floor { in_loop, in_function })
 }
 
 fn each(before: Allocations, after: Allocations, count: usize) -> (f64, f64) {

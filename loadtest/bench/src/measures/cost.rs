@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use relay_cost::{
-    Assumptions, Bill, PriceList, Prices, Pricing, Setup, TABLE_UTILISATION, Tracking, Units,
+    AIMS, Aim, Assumptions, Bill, NAIVE_TIMES, PriceList, Prices, Pricing, Setup,
+    TABLE_UTILISATION, Tracking, Units,
 };
 
 use super::{BATCH, Effort, batch_to, deliver_all, fresh_ids, post, post_all};
@@ -26,39 +27,6 @@ const PAYLOAD_BYTES: usize = 1024;
 const LOG_EVENT_BYTES: f64 = 26.0;
 /// Write units of one more attempt: its claim and its settlement, a kilobyte at most each.
 const UNITS_OF_A_RETRY: f64 = 2.0;
-/// How many times as much the naive flow is to cost.
-const NAIVE_TIMES: f64 = 10.0;
-
-/// A setup and its bars, in dollars a million: on demand, provisioned.
-struct Aim {
-    what: &'static str,
-    profile: Profile,
-    retained: bool,
-    bulk: u32,
-    on_demand: f64,
-    provisioned: Option<f64>,
-}
-
-const AIMS: [Aim; 7] = [
-    aim("bulk 25, lean, bodies not retained", Profile::Lean, false, 25, 2.00, Some(1.30)),
-    aim("bulk 25, lean, bodies retained", Profile::Lean, true, 25, 2.65, Some(1.55)),
-    aim("bulk 100, lean, bodies not retained", Profile::Lean, false, 100, 2.00, Some(1.30)),
-    aim("single, lean, bodies not retained", Profile::Lean, false, 1, 4.40, None),
-    aim("single, lean, bodies retained", Profile::Lean, true, 1, 4.40, None),
-    aim("single, full, bodies not retained", Profile::Full, false, 1, 5.70, None),
-    aim("single, full, bodies retained", Profile::Full, true, 1, 5.70, None),
-];
-
-const fn aim(
-    what: &'static str,
-    profile: Profile,
-    retained: bool,
-    bulk: u32,
-    on_demand: f64,
-    provisioned: Option<f64>,
-) -> Aim {
-    Aim { what, profile, retained, bulk, on_demand, provisioned }
-}
 
 /// Modelled dollars a million.
 pub async fn measure(effort: Effort) -> Vec<Row> {
@@ -74,8 +42,7 @@ pub async fn measure(effort: Effort) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut cheapest = f64::INFINITY;
     for aim in &AIMS {
-        let tracking = if aim.profile == Profile::Full { Tracking::Full } else { Tracking::Lean };
-        let setup = Setup::steady(tracking, aim.retained, aim.bulk);
+        let setup = Setup::steady(aim.tracking, aim.retained, aim.bulk);
         let units = counted(aim, &setup, &assume, effort).await;
         let provisioned = Pricing::Provisioned { utilisation: TABLE_UTILISATION };
         let ways = [
@@ -85,7 +52,7 @@ pub async fn measure(effort: Effort) -> Vec<Row> {
         for (way, bar, pricing) in ways {
             let Some(bar) = bar else { continue };
             let row =
-                Row::new(3, format!("modelled $/M, {}, {way}", aim.what), "1.10", Bar::AtMost(bar));
+                Row::new(3, format!("modelled $/M, {}, {way}", aim.name), "1.10", Bar::AtMost(bar));
             rows.push(match &units {
                 Ok(units) => {
                     let bill = bill(units, &setup, pricing);
@@ -138,7 +105,11 @@ async fn counted(
     let modelled = relay_cost::units(setup, assume);
     let modelled = modelled.map_err(|error| BenchError::Unexpected(error.to_string()))?;
     let stub = Stub::start().await?;
-    let mut settings = variables(&stub, aim.profile);
+    let profile = match aim.tracking {
+        Tracking::Full => Profile::Full,
+        Tracking::Lean | Tracking::Naive => Profile::Lean,
+    };
+    let mut settings = variables(&stub, profile);
     settings.extend(logging(setup));
     settings.insert("RETAIN_BODIES".to_owned(), aim.retained.to_string());
     let bulk = usize::try_from(aim.bulk).unwrap_or(1);

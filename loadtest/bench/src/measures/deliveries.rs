@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{BATCH, Effort, batch_to, deliver_all, signing_record};
+use crate::bare::requests;
 use crate::error::BenchError;
 use crate::events::payload;
 use crate::function::{Function, Program};
@@ -11,6 +12,7 @@ use crate::settings::{Profile, variables};
 use crate::statistics::{Sample, ratios};
 use crate::stub::{Stub, Table};
 use crate::target::{Target, TargetOptions};
+use crate::usage::Usage;
 
 /// Bytes of the payload.
 const PAYLOAD_BYTES: usize = 1024;
@@ -20,6 +22,7 @@ const PAYLOAD_BYTES: usize = 1024;
 struct Times {
     relay: Vec<f64>,
     bare: Vec<f64>,
+    bare_write: Vec<f64>,
     system_shares: Vec<f64>,
 }
 
@@ -34,12 +37,29 @@ pub async fn measure(effort: Effort) -> Vec<Row> {
         let way = if has_tls { "TLS" } else { "plaintext" };
         let what = format!("deliveries per core-second / bare hyper, {way}, {}", profile.as_str());
         let row = Row::new(6, what, "1.0", bar);
-        rows.push(match of(profile, has_tls, effort).await {
-            Ok(times) => told(row, &times),
-            Err(error) => row.noting(error.to_string()),
-        });
+        match of(profile, has_tls, effort).await {
+            Ok(times) => {
+                rows.push(told(row, &times));
+                rows.extend(told_beside_the_write(way, profile, &times));
+            }
+            Err(error) => rows.push(row.noting(error.to_string())),
+        }
     }
     rows
+}
+
+/// The least that a Lambda function can do which delivers and writes down what came of it: bare hyper, and for each
+/// batch one invocation of a bare function that makes the same write.
+fn told_beside_the_write(way: &str, profile: Profile, times: &Times) -> Option<Row> {
+    let sums = times.bare.iter().zip(&times.bare_write).map(|(post, write)| post + write);
+    let sums: Vec<f64> = sums.collect();
+    if times.bare_write.is_empty() {
+        return None;
+    }
+    let what = format!("the same / hyper and a bare function's write, {way}, {}", profile.as_str());
+    let note = format!("bare function {:.0} us a delivery", Sample::of(&times.bare_write).median);
+    let row = Row::new(6, what, "1.0", Bar::None);
+    Some(row.measured(&ratios(&sums, &times.relay)).noting(note))
 }
 
 fn told(row: Row, times: &Times) -> Row {
@@ -71,6 +91,7 @@ async fn of(profile: Profile, has_tls: bool, effort: Effort) -> Result<Times, Be
     let mut bare = Function::start_loop(&bare, &settings).await?;
     let payload = Bytes::from(payload(PAYLOAD_BYTES));
     let urls = vec![url; BATCH];
+    let mut writer = Writer::start(&stub, profile, &mut function, &urls, &payload).await?;
     let batches = effort.messages.div_ceil(BATCH);
     let count = batches * BATCH;
     let mut times = Times::default();
@@ -84,11 +105,57 @@ async fn of(profile: Profile, has_tls: bool, effort: Effort) -> Result<Times, Be
         let before = bare.usage()?;
         bare.go_round(count).await?;
         let bare_used = bare.usage()?.since(before);
+        let writing = match &mut writer {
+            Some(writer) => Some(writer.go_round(batches).await?),
+            None => None,
+        };
         if round > 0 {
             times.relay.push(used.micros_each(count));
             times.system_shares.push(used.system_share());
             times.bare.push(bare_used.micros_each(count));
+            times.bare_write.extend(writing.map(|used| used.micros_each(count)));
         }
     }
     Ok(times)
+}
+
+/// A bare function that makes the write of a batch.
+struct Writer {
+    function: Function,
+    _folder: tempfile::TempDir,
+}
+
+impl Writer {
+    /// None in full tracking, where each delivery is written by itself and by calls that no bare loop makes here.
+    async fn start(
+        stub: &Stub,
+        profile: Profile,
+        worker: &mut Function,
+        urls: &[String],
+        payload: &Bytes,
+    ) -> Result<Option<Self>, BenchError> {
+        match profile {
+            Profile::Lean => {}
+            Profile::Full => return Ok(None),
+        }
+        deliver_all(worker, batch_to(urls, payload)?).await?;
+        stub.capture();
+        deliver_all(worker, batch_to(urls, payload)?).await?;
+        let mut calls = stub.captured();
+        calls.retain(|(operation, _)| operation == "BatchExecuteStatement");
+        let folder = tempfile::tempdir().map_err(BenchError::Loopback)?;
+        let path = folder.path().join("calls.json");
+        requests::save(&path, &calls)?;
+        let program = Program::own(&["bare-function", &path.display().to_string()]);
+        let function = Function::start(&program, &variables(stub, Profile::Full)).await?;
+        Ok(Some(Self { function, _folder: folder }))
+    }
+
+    async fn go_round(&mut self, batches: usize) -> Result<Usage, BenchError> {
+        let before = self.function.usage()?;
+        for _ in 0..batches {
+            self.function.invoke(Bytes::from_static(b"{}")).await?;
+        }
+        Ok(self.function.usage()?.since(before))
+    }
 }

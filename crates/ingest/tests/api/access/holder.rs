@@ -134,7 +134,7 @@ impl Ask {
                 "http": {"method": self.method, "sourceIp": self.source},
             },
         });
-        let event: Event = serde_json::from_value(event).unwrap();
+        let event: Event = serde_json::from_str(&event.to_string()).unwrap();
         relay.send(event.into_request()).await
     }
 }

@@ -1,7 +1,7 @@
 //! The text that a string of JSON stands for, made by one copy. Whether it is JSON was judged before.
 
 /// What the string of JSON `raw`, quotes included, stands for. Nothing if it is no string, or holds half a character.
-pub(super) fn unescaped(raw: &str) -> Option<String> {
+pub fn unescaped(raw: &str) -> Option<String> {
     let mut left = raw.strip_prefix('"')?.strip_suffix('"')?;
     // No escape is shorter than what it stands for.
     let mut text = String::with_capacity(left.len());
