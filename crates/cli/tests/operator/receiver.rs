@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use tokio::net::TcpListener;
@@ -52,7 +53,14 @@ impl Receiver {
     }
 }
 
-async fn answer(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap) -> StatusCode {
+/// It reads each body to its end: whoever answers before that closes the connection on what is still being sent, and its
+/// answer may be lost with it.
+async fn answer(
+    State(receiver): State<Receiver>,
+    uri: Uri,
+    headers: HeaderMap,
+    _body: Bytes,
+) -> StatusCode {
     let id = headers.get("webhook-id").unwrap().to_str().unwrap().to_owned();
     *receiver.calls.lock().unwrap().entry(id).or_default() += 1;
     let mut mended = receiver.mended.subscribe();
