@@ -91,7 +91,7 @@ fn the_bars() {
         "naive, times bulk of 25, lean, not retained (both on demand)",
     ];
     assert_eq!(broken, known);
-    assert_eq!(report.bars.len(), 10);
+    assert_eq!(report.bars.len(), 12);
     let written = serde_json::to_value(&report).unwrap();
     assert_eq!(written["rows"].as_array().unwrap().len(), report.rows.len());
 }
