@@ -66,3 +66,12 @@ fn f14_a_panic_does_not_end_what_is_deployed() {
     // Unsaid is not the same: cargo-lambda says "abort" then.
     assert!(profile.lines().any(|line| line == "panic = \"unwind\""), "{profile}");
 }
+
+#[test]
+fn cargo_run_starts_the_local_stack() {
+    let manifests: String = walk("toml").iter().map(|path| read(relative(path))).collect();
+    let default_runs: Vec<_> =
+        manifests.lines().filter(|line| line.starts_with("default-run")).collect();
+    // With two of them cargo asks which, and the first command of the README does nothing.
+    assert_eq!(default_runs, ["default-run = \"relay-local\""]);
+}

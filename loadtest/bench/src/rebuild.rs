@@ -11,7 +11,7 @@ const OWN_CORE: &str = "0";
 /// Set for the program that was started in place of this one.
 const REPLACED: &str = "RELAY_BENCH_REPLACED";
 /// What the release build is made of.
-const PACKAGES: [&str; 3] = ["relay-ingest", "relay-worker", "relay-bench"];
+const PACKAGES: [&str; 4] = ["relay-ingest", "relay-worker", "relay-bench", "relay-bench-hello"];
 
 /// Builds what is to be measured if this program is a debug build, and replaces this process by the optimised program,
 /// pinned. Returns if that has happened.
