@@ -65,12 +65,6 @@ impl Serialize for Sha256 {
     }
 }
 
-impl From<Sha256> for String {
-    fn from(hash: Sha256) -> String {
-        hash.to_string()
-    }
-}
-
 /// Where a stored body lies and how to know that it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {

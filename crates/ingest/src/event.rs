@@ -29,7 +29,6 @@ const HEADERS_USUAL: usize = 24;
 
 /// The event, as far as it is used. Whatever is missing or null is empty: an event that no gateway sent
 /// finds no route and is answered so.
-#[derive(Default)]
 pub struct Event {
     raw_path: String,
     raw_query_string: String,

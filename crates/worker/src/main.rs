@@ -1,7 +1,6 @@
 //! The worker Lambda. Everything it does is in the library.
 
-// One thread: an invocation waits far more than it computes, and Lambda gives it a part of a processor. A second thread
-// would only have every request, answer and timer handed from one to the other.
+// One thread, as the other functions (docs/decisions/0019).
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::process::ExitCode {
     match relay_worker::run::run().await {

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{BATCH, Effort, FAR_TARGET, batch_to, deliver_all, fresh_ids, signing_record};
-use crate::bare::requests;
+use super::{BATCH, Effort, FAR_TARGET, batch_to, deliver_all, floor, fresh_ids, signing_record};
 use crate::error::BenchError;
 use crate::events::{self, payload};
 use crate::function::{Allocations, Function, Program};
@@ -172,22 +171,14 @@ async fn sdk_floor(
     calls: &[(String, Bytes)],
     rounds: usize,
 ) -> Result<Floor, BenchError> {
-    let folder = tempfile::tempdir().map_err(BenchError::Loopback)?;
-    let path = folder.path().join("calls.json");
-    requests::save(&path, calls)?;
-    let (path, settings) = (path.display().to_string(), variables(stub, Profile::Full));
-    let mut bare = Function::start_loop(&Program::own(&["bare-sdk", &path]), &settings).await?;
+    let mut bare = floor::in_loop(stub, calls).await?;
     let before = bare.go_round(WARM_UP).await?;
     let in_loop = each(before, bare.go_round(rounds).await?, rounds);
     bare.end().await;
-    let mut bare = Function::start(&Program::own(&["bare-function", &path]), &settings).await?;
-    for _ in 0..WARM_UP {
-        bare.invoke(Bytes::from_static(b"{}")).await?;
-    }
+    let mut bare = floor::in_function(stub, calls).await?;
+    floor::invoke(&mut bare, WARM_UP).await?;
     let before = bare.allocations().await?;
-    for _ in 0..rounds {
-        bare.invoke(Bytes::from_static(b"{}")).await?;
-    }
+    floor::invoke(&mut bare, rounds).await?;
     let in_function = each(before, bare.allocations().await?, rounds).0;
     bare.end().await;
     Ok(Floor { in_loop, in_function })

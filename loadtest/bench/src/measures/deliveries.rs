@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{BATCH, Effort, batch_to, deliver_all, signing_record};
-use crate::bare::requests;
+use super::{BATCH, Effort, batch_to, deliver_all, floor, signing_record};
 use crate::error::BenchError;
 use crate::events::payload;
 use crate::function::{Function, Program};
@@ -12,7 +11,6 @@ use crate::settings::{Profile, variables};
 use crate::statistics::{Sample, ratios};
 use crate::stub::{Stub, Table};
 use crate::target::{Target, TargetOptions};
-use crate::usage::Usage;
 
 /// Bytes of the payload.
 const PAYLOAD_BYTES: usize = 1024;
@@ -51,11 +49,11 @@ pub async fn measure(effort: Effort) -> Vec<Row> {
 /// The least that a Lambda function can do which delivers and writes down what came of it: bare hyper, and for each
 /// batch one invocation of a bare function that makes the same write.
 fn told_beside_the_write(way: &str, profile: Profile, times: &Times) -> Option<Row> {
-    let sums = times.bare.iter().zip(&times.bare_write).map(|(post, write)| post + write);
-    let sums: Vec<f64> = sums.collect();
     if times.bare_write.is_empty() {
         return None;
     }
+    let sums = times.bare.iter().zip(&times.bare_write).map(|(post, write)| post + write);
+    let sums: Vec<f64> = sums.collect();
     let what = format!("the same / hyper and a bare function's write, {way}, {}", profile.as_str());
     let note = format!("bare function {:.0} us a delivery", Sample::of(&times.bare_write).median);
     let row = Row::new(6, what, "1.0", Bar::None);
@@ -91,7 +89,7 @@ async fn of(profile: Profile, has_tls: bool, effort: Effort) -> Result<Times, Be
     let mut bare = Function::start_loop(&bare, &settings).await?;
     let payload = Bytes::from(payload(PAYLOAD_BYTES));
     let urls = vec![url; BATCH];
-    let mut writer = Writer::start(&stub, profile, &mut function, &urls, &payload).await?;
+    let mut writer = bare_writer(&stub, profile, &mut function, &urls, &payload).await?;
     let batches = effort.messages.div_ceil(BATCH);
     let count = batches * BATCH;
     let mut times = Times::default();
@@ -105,57 +103,41 @@ async fn of(profile: Profile, has_tls: bool, effort: Effort) -> Result<Times, Be
         let before = bare.usage()?;
         bare.go_round(count).await?;
         let bare_used = bare.usage()?.since(before);
-        let writing = match &mut writer {
-            Some(writer) => Some(writer.go_round(batches).await?),
+        let written = match &mut writer {
+            Some(writer) => {
+                let before = writer.usage()?;
+                floor::invoke(writer, batches).await?;
+                Some(writer.usage()?.since(before))
+            }
             None => None,
         };
         if round > 0 {
             times.relay.push(used.micros_each(count));
             times.system_shares.push(used.system_share());
             times.bare.push(bare_used.micros_each(count));
-            times.bare_write.extend(writing.map(|used| used.micros_each(count)));
+            times.bare_write.extend(written.map(|used| used.micros_each(count)));
         }
     }
     Ok(times)
 }
 
-/// A bare function that makes the write of a batch.
-struct Writer {
-    function: Function,
-    _folder: tempfile::TempDir,
-}
-
-impl Writer {
-    /// None in full tracking, where each delivery is written by itself and by calls that no bare loop makes here.
-    async fn start(
-        stub: &Stub,
-        profile: Profile,
-        worker: &mut Function,
-        urls: &[String],
-        payload: &Bytes,
-    ) -> Result<Option<Self>, BenchError> {
-        match profile {
-            Profile::Lean => {}
-            Profile::Full => return Ok(None),
-        }
-        deliver_all(worker, batch_to(urls, payload)?).await?;
-        stub.capture();
-        deliver_all(worker, batch_to(urls, payload)?).await?;
-        let mut calls = stub.captured();
-        calls.retain(|(operation, _)| operation == "BatchExecuteStatement");
-        let folder = tempfile::tempdir().map_err(BenchError::Loopback)?;
-        let path = folder.path().join("calls.json");
-        requests::save(&path, &calls)?;
-        let program = Program::own(&["bare-function", &path.display().to_string()]);
-        let function = Function::start(&program, &variables(stub, Profile::Full)).await?;
-        Ok(Some(Self { function, _folder: folder }))
+/// A bare function that makes the write of a batch. None in full tracking, where each delivery is written by itself and by
+/// calls that no bare function makes here.
+async fn bare_writer(
+    stub: &Stub,
+    profile: Profile,
+    worker: &mut Function,
+    urls: &[String],
+    payload: &Bytes,
+) -> Result<Option<Function>, BenchError> {
+    match profile {
+        Profile::Lean => {}
+        Profile::Full => return Ok(None),
     }
-
-    async fn go_round(&mut self, batches: usize) -> Result<Usage, BenchError> {
-        let before = self.function.usage()?;
-        for _ in 0..batches {
-            self.function.invoke(Bytes::from_static(b"{}")).await?;
-        }
-        Ok(self.function.usage()?.since(before))
-    }
+    deliver_all(worker, batch_to(urls, payload)?).await?;
+    stub.capture();
+    deliver_all(worker, batch_to(urls, payload)?).await?;
+    let mut calls = stub.captured();
+    calls.retain(|(operation, _)| operation == "BatchExecuteStatement");
+    floor::in_function(stub, &calls).await.map(Some)
 }

@@ -1,14 +1,11 @@
 //! Measure 5: processor time of accepting a message, beside the SDK making the same calls from inputs that are ready.
 
-use std::path::PathBuf;
-
-use super::{Effort, fresh_ids, ingest, post, post_all};
-use crate::bare::requests;
+use super::{Effort, floor, fresh_ids, ingest, post, post_all};
 use crate::error::BenchError;
 use crate::events::payload;
-use crate::function::{Function, Program};
+use crate::function::Function;
 use crate::report::{Bar, Row};
-use crate::settings::{Profile, variables};
+use crate::settings::Profile;
 use crate::statistics::{Sample, ratios};
 use crate::stub::Stub;
 
@@ -66,22 +63,14 @@ fn told(row: Row, times: &Result<Times, BenchError>) -> Row {
 struct Floors {
     bare: Function,
     bare_function: Function,
-    _folder: tempfile::TempDir,
-}
-
-async fn floors(stub: &Stub, calls: &[(String, bytes::Bytes)]) -> Result<Floors, BenchError> {
-    let folder = tempfile::tempdir().map_err(BenchError::Loopback)?;
-    let path: PathBuf = folder.path().join("calls.json");
-    requests::save(&path, calls)?;
-    let path = path.display().to_string();
-    let variables = variables(stub, Profile::Full);
-    let bare = Function::start_loop(&Program::own(&["bare-sdk", &path]), &variables).await?;
-    let program = Program::own(&["bare-function", &path]);
-    let bare_function = Function::start(&program, &variables).await?;
-    Ok(Floors { bare, bare_function, _folder: folder })
 }
 
 impl Floors {
+    async fn start(stub: &Stub, calls: &floor::Calls) -> Result<Self, BenchError> {
+        let bare = floor::in_loop(stub, calls).await?;
+        Ok(Self { bare, bare_function: floor::in_function(stub, calls).await? })
+    }
+
     /// Has both go round so often, each time for so many messages.
     async fn measure(
         &mut self,
@@ -93,9 +82,7 @@ impl Floors {
         self.bare.go_round(rounds).await?;
         times.bare.push(self.bare.usage()?.since(before).micros_each(messages));
         let before = self.bare_function.usage()?;
-        for _ in 0..rounds {
-            self.bare_function.invoke(bytes::Bytes::from_static(b"{}")).await?;
-        }
+        floor::invoke(&mut self.bare_function, rounds).await?;
         times.bare_function.push(self.bare_function.usage()?.since(before).micros_each(messages));
         Ok(())
     }
@@ -109,7 +96,7 @@ async fn of_single(profile: Profile, effort: Effort) -> Result<Times, BenchError
     post(&mut function, &fresh_ids(1)[0], &payload).await?;
     stub.capture();
     post(&mut function, &fresh_ids(1)[0], &payload).await?;
-    let mut floors = floors(&stub, &stub.captured()).await?;
+    let mut floors = Floors::start(&stub, &stub.captured()).await?;
     let mut times = Times::default();
     // The first round is thrown away: it warms everybody up.
     for _ in 0..=effort.repeats {
@@ -135,7 +122,7 @@ async fn of_bulk(effort: Effort) -> Result<Times, BenchError> {
     post_all(&mut function, &fresh_ids(BULK), &payload).await?;
     stub.capture();
     post_all(&mut function, &fresh_ids(BULK), &payload).await?;
-    let mut floors = floors(&stub, &stub.captured()).await?;
+    let mut floors = Floors::start(&stub, &stub.captured()).await?;
     let rounds = (effort.messages / 10).max(10);
     let messages = rounds * BULK;
     let mut times = Times::default();

@@ -7,6 +7,7 @@ pub mod cold_start;
 pub mod concurrency;
 pub mod cost;
 pub mod deliveries;
+mod floor;
 pub mod guard;
 pub mod handshakes;
 pub mod ingest_cpu;
