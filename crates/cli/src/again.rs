@@ -15,7 +15,7 @@ use crate::Failure;
 use crate::deployment::{Deployment, Operator};
 use crate::filter::{FilterArguments, rate, relay_ids};
 use crate::interrupt::until_interrupted;
-use crate::work::{Done, End, Work};
+use crate::work::{Done, End, Telling, Work};
 
 /// How it is done, whichever messages are meant.
 #[derive(Args)]
@@ -79,7 +79,7 @@ pub(crate) async fn redrive(arguments: RedriveArguments) -> Result<ExitCode, Fai
     let stop = Stop::default();
     let operator = deployment.connect(&stop).await?;
     let filter = filter.filter(operator.going.ambient.now())?;
-    let mut work = Work::new("redriven", manner.json, manner.dry_run);
+    let mut work = Work::new("redriven", Telling::trouble_or_json(manner.json), manner.dry_run);
     let end = until_interrupted(&stop, by_filter(&operator, &filter, &manner, &mut work)).await?;
     Ok(work.end(&end.unwrap_or(End::Interrupted)))
 }
@@ -110,7 +110,7 @@ async fn by_filter(
     match operator.dead_letters().redrive_many(filter, &options, &mut on).await {
         Ok(Ended::Whole) => End::Whole,
         Ok(Ended::Interrupted) => End::Interrupted,
-        Err(error) => End::Stopped(error),
+        Err(error) => End::Stopped(error.into()),
     }
 }
 
@@ -126,7 +126,7 @@ async fn by_id(
         Again::Redrive => "redriven",
         Again::Resend => "resent",
     };
-    let mut work = Work::new(verb, manner.json, manner.dry_run);
+    let mut work = Work::new(verb, Telling::trouble_or_json(manner.json), manner.dry_run);
     let each = async {
         let mut pace = Pace::new(manner.rate);
         for id in ids {

@@ -65,6 +65,7 @@ pub(crate) struct Api {
     relay_url: String,
     receiver_url: Option<String>,
     key: Option<ApiKey>,
+    client: Client,
 }
 
 impl Api {
@@ -82,7 +83,8 @@ impl Api {
         let relay_url = url.or_else(|| named(URL)).unwrap_or_else(|| URL_DEFAULT.to_owned());
         let parse = |text: String| ApiKey::parse(text.trim()).ok_or_else(no_key);
         let key = key.or_else(|| named(KEY)).map(parse).transpose()?;
-        let api = Self { relay_url, receiver_url: named(RECEIVER_URL), key };
+        let client = client(&relay_url, &relay_url)?;
+        let api = Self { relay_url, receiver_url: named(RECEIVER_URL), key, client };
         // Asked of a whole URL: what precedes the path may have a host only together with it.
         if api.has_key() && is_read_on_the_way(&api.url("/health")) {
             return Err(Failure::Usage(OPEN_LINE.to_owned()));
@@ -107,32 +109,26 @@ impl Api {
 
     /// Posts a JSON text.
     pub(crate) async fn post(&self, path: &str, json: String) -> Result<Value, Failure> {
-        let request = self.call(Method::POST, path)?;
-        self.ask(request.header("content-type", "application/json").body(json)).await
+        self.ask(json_body(self.call(Method::POST, path), json)).await
     }
 
     /// Gets a JSON document.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask(self.call(Method::GET, path)?).await
+        self.ask(self.call(Method::GET, path)).await
     }
 
     /// A request that brings the key, if there is one.
-    pub(crate) fn call(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
-        let request = self.call_without_key(method, path)?;
-        Ok(match &self.key {
+    pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.call_without_key(method, path);
+        match &self.key {
             Some(key) => request.bearer_auth(key.reveal()),
             None => request,
-        })
+        }
     }
 
     /// The same without the key.
-    pub(crate) fn call_without_key(
-        &self,
-        method: Method,
-        path: &str,
-    ) -> Result<RequestBuilder, Failure> {
-        let url = self.url(path);
-        Ok(client(&url, &self.relay_url)?.request(method, url).timeout(CALL_TIMEOUT))
+    pub(crate) fn call_without_key(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path)).timeout(CALL_TIMEOUT)
     }
 
     /// The answer, whatever it is.
@@ -141,7 +137,12 @@ impl Api {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Value, Failure> {
-        let Answer { status, text, .. } = self.answer(request).await?;
+        self.document(self.answer(request).await?)
+    }
+
+    /// The JSON of an answer that is a success; what others mean is the error.
+    pub(crate) fn document(&self, answer: Answer) -> Result<Value, Failure> {
+        let Answer { status, text, .. } = answer;
         match (status, &self.key) {
             (UNAUTHENTICATED, None) => {
                 Err(Failure::NotLetIn { status, answer: text, hint: NO_KEY })
@@ -153,6 +154,11 @@ impl Api {
             (_, _) => success("the relay", status, text),
         }
     }
+}
+
+/// The request with a JSON text.
+pub(crate) fn json_body(request: RequestBuilder, json: String) -> RequestBuilder {
+    request.header("content-type", "application/json").body(json)
 }
 
 /// What somebody answered.
@@ -240,7 +246,7 @@ mod tests {
     #[test]
     fn a_call_of_the_api_ends() {
         let api = api(Some("http://127.0.0.1:3000/"), None, None).unwrap();
-        let request = api.call(Method::GET, "/v1/messages/m").unwrap().build().unwrap();
+        let request = api.call(Method::GET, "/v1/messages/m").build().unwrap();
         assert_eq!(request.timeout(), Some(&CALL_TIMEOUT));
         assert_eq!(request.url().as_str(), "http://127.0.0.1:3000/v1/messages/m");
     }
@@ -282,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_key_goes_along_and_a_mistyped_one_is_not_repeated() {
-        let request = api(None, None, None).unwrap().call(Method::GET, "/v1/uploads").unwrap();
+        let request = api(None, None, None).unwrap().call(Method::GET, "/v1/uploads");
         let request = request.build().unwrap();
         let header = &request.headers()["authorization"];
         assert_eq!(header.to_str().unwrap(), format!("Bearer {}", key_of(1)));

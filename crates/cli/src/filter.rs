@@ -1,5 +1,6 @@
 //! Which messages are meant: flags to a filter, and times and spans as people write them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -46,7 +47,7 @@ impl FilterArguments {
 
     /// The filter at `now`.
     pub(crate) fn filter(&self, now: Timestamp) -> Result<DeadFilter, Failure> {
-        let sender_id = self.sender_id.as_deref().map(SenderId::parse).transpose();
+        let sender_id = self.sender_id.as_deref().map(sender).transpose()?;
         let from = self.from.or_else(|| self.since.map(|since| now.minus(since)));
         if from.zip(self.until).is_some_and(|(from, until)| from >= until) {
             let text = "--until must be later than --from, or than --since goes back";
@@ -55,34 +56,37 @@ impl FilterArguments {
         Ok(DeadFilter {
             reason: self.reason,
             destination: self.destination.clone(),
-            sender_id: sender_id.map_err(|error| usage(&error))?,
+            sender_id,
             from,
             until: self.until,
         })
     }
 }
 
-fn usage(error: &MalformedName) -> Failure {
-    Failure::Usage(error.to_string())
+/// Says which of many names is wrong, and how.
+fn usage(name: &str, error: &MalformedName) -> Failure {
+    Failure::Usage(format!("{name:?} {error}"))
+}
+
+fn sender(name: &str) -> Result<SenderId, Failure> {
+    SenderId::parse(name).map_err(|error| usage(name, &error))
 }
 
 /// The relay's id that a person means: the relay's own, or the sender's together with the sender.
 pub(crate) fn relay_id(id: &str, sender_id: Option<&str>) -> Result<RelayId, Failure> {
+    let wrong = |error| usage(id, &error);
     match sender_id {
-        None => RelayId::parse(id).map_err(|error| usage(&error)),
-        Some(sender) => Ok(RelayId::of(
-            &SenderId::parse(sender).map_err(|error| usage(&error))?,
-            &MessageId::parse(id).map_err(|error| usage(&error))?,
-        )),
+        None => RelayId::parse(id).map_err(wrong),
+        Some(name) => Ok(RelayId::of(&sender(name)?, &MessageId::parse(id).map_err(wrong)?)),
     }
 }
 
 /// The ids that a person means, each once: nothing is sent twice because it was named twice.
 pub(crate) fn relay_ids(ids: &[String], sender_id: Option<&str>) -> Result<Vec<RelayId>, Failure> {
-    let mut distinct = Vec::new();
-    for id in ids {
-        let id = relay_id(id, sender_id)?;
-        if !distinct.contains(&id) {
+    let (mut distinct, mut seen) = (Vec::with_capacity(ids.len()), HashSet::new());
+    for named in ids {
+        let id = relay_id(named, sender_id)?;
+        if seen.insert(id.clone()) {
             distinct.push(id);
         }
     }
@@ -185,7 +189,8 @@ mod tests {
     fn an_id_is_the_relays_or_the_senders_and_counts_once() {
         let own = relay_id("order-1042", Some("billing")).unwrap();
         assert_eq!(relay_id(own.as_str(), None).unwrap(), own);
-        assert!(relay_id("order-1042", None).is_err());
+        let wrong = relay_id("order-1042", None).err().unwrap().to_string();
+        assert_eq!(wrong, r#""order-1042" must be msg_ and 32 characters of a-z 2-7"#);
         let twice = ["order-1042".to_owned(), "order-1042".to_owned()];
         assert_eq!(relay_ids(&twice, Some("billing")).unwrap(), [own]);
     }

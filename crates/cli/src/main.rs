@@ -1,7 +1,8 @@
-//! `relay`: send messages, look at them, bring them back, and learn why a target is allowed or refused.
+//! `relay`: send messages, look at them, stop them, bring them back, and learn why a target is allowed or refused.
 
 mod again;
 mod api;
+mod cancel;
 mod causes;
 mod check_target;
 mod dead;
@@ -13,6 +14,7 @@ mod filter;
 mod interrupt;
 mod keys;
 mod logs;
+mod patience;
 mod recover;
 mod send;
 mod show;
@@ -40,11 +42,11 @@ const INTERRUPTED: u8 = 130;
 #[command(
     name = "relay",
     version,
-    about = "Send, show, explain and bring back messages of the webhook relay",
-    after_help = "`send`, `show`, `smoke` and `destination` speak to the relay's API and bring an API key: --api-key, \
-                  RELAY_API_KEY, or the one in --env-file .relay/env. They do not sign their requests. `dead`, \
-                  `redrive`, `resend`, `recover` and `keys` speak to the table and the queue, with your AWS keys \
-                  or with --env-file .relay/env.\n\nExit codes: 0 done, \
+    about = "Send, show, explain, stop and bring back messages of the webhook relay",
+    after_help = "`send`, `show`, `cancel`, `smoke` and `destination` speak to the relay's API and bring an API key: \
+                  --api-key, RELAY_API_KEY, or the one in --env-file .relay/env. They do not sign their requests. \
+                  `dead`, `redrive`, `resend`, `recover` and `keys` speak to the table and the queue, with your AWS \
+                  keys or with --env-file .relay/env.\n\nExit codes: 0 done, \
                   1 not done, 2 wrong usage, 3 refused, 4 some failed (run it again), 130 interrupted."
 )]
 struct Arguments {
@@ -58,6 +60,12 @@ enum Command {
     Send(send::Arguments),
     /// Show a message: where it is, and every attempt.
     Show(show::Arguments),
+    /// Cancel messages that are not delivered yet: they are not sent, and nothing sets them going again.
+    ///
+    /// Takes what is PENDING, QUEUED or RETRYING; with lean status tracking only what has been tried. The key needs
+    /// the scope operate. Safe to interrupt and to repeat. Exits with 0 if all are cancelled, 3 if some are not and
+    /// cannot be.
+    Cancel(cancel::Arguments),
     /// Try a deployed relay from outside: that it accepts, refuses and delivers what it should.
     ///
     /// Exits with 0 if all of it holds, 1 if not.
@@ -90,6 +98,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Send(arguments) => send::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
+        Command::Cancel(arguments) => cancel::run(arguments).await,
         Command::Smoke(arguments) => smoke::run(arguments).await,
         Command::CheckTarget(arguments) => check_target::run(arguments).await,
         Command::Destination(arguments) => destination::run(arguments).await,

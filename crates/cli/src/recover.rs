@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::deployment::{Deployment, Operator};
 use crate::filter::{rate, span};
 use crate::interrupt::until_interrupted;
-use crate::work::{Done, End, Work};
+use crate::work::{Done, End, Telling, Work};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let stop = Stop::default();
     let operator = arguments.deployment.connect(&stop).await?;
-    let mut work = Work::new("sent to the queue", arguments.json, arguments.dry_run);
+    let telling = Telling::trouble_or_json(arguments.json);
+    let mut work = Work::new("sent to the queue", telling, arguments.dry_run);
     let end = until_interrupted(&stop, all(&operator, &arguments, &mut work)).await?;
     Ok(work.end(&end.unwrap_or(End::Interrupted)))
 }
@@ -58,6 +59,6 @@ async fn all(operator: &Operator, arguments: &Arguments, work: &mut Work) -> End
     match operator.recover().recover(&options, &mut on).await {
         Ok(Ended::Whole) => End::Whole,
         Ok(Ended::Interrupted) => End::Interrupted,
-        Err(error) => End::Stopped(error),
+        Err(error) => End::Stopped(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 //! request is uploaded first.
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -142,13 +142,14 @@ fn body_of(arguments: &Arguments) -> Result<Option<Vec<u8>>, Failure> {
         (None, Some(file)) => read(file).map(Some),
         (None, None) if std::io::stdin().is_terminal() => Ok(None),
         (None, None) => {
-            let piped = read(&PathBuf::from("-"))?;
+            let piped = read(Path::new("-"))?;
             Ok((!piped.is_empty()).then_some(piped))
         }
     }
 }
 
-fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file; `-` is standard input.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let (what, result) = if file.as_os_str() == "-" {
         ("standard input".to_owned(), std::io::stdin().read_to_end(&mut bytes).map(drop))

@@ -11,8 +11,8 @@ use relay_core::ports::{Found, PortError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::terminal::{compact, line, note, table};
-use crate::{INTERRUPTED, REFUSED, SOME_FAILED};
+use crate::terminal::{compact, line, note, printable, table};
+use crate::{Failure, INTERRUPTED, REFUSED, SOME_FAILED};
 
 /// How often progress is told: a person looks up now and then, and a log is not to be filled.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -28,8 +28,12 @@ pub(crate) enum Done {
     Counted,
     /// It is in the queue, in this generation.
     Sent(Generation),
+    /// It is not sent any more.
+    Cancelled,
     /// It is in a state that this does not follow from.
     Refused(Status),
+    /// The relay's API leaves it alone, for this reason.
+    Denied(String),
     /// It was meant by how it stood, and somebody was faster.
     MovedOn,
     /// Its body is gone, so there is nothing to send.
@@ -40,15 +44,34 @@ pub(crate) enum Done {
     Failed(PortError),
 }
 
+/// Which messages are told of one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Those that were not done, to people.
+    Trouble,
+    /// Every one, to people.
+    Each,
+    /// Every one, to machines.
+    Json,
+}
+
+impl Telling {
+    /// As the flag has it: machines are told of every message, people of those that were not done.
+    pub(crate) const fn trouble_or_json(json: bool) -> Self {
+        if json { Self::Json } else { Self::Trouble }
+    }
+}
+
 /// What becomes of the messages of one command.
 pub(crate) struct Work {
     /// What is done to them, as a participle: `redriven`.
     verb: &'static str,
-    json: bool,
+    telling: Telling,
     dry_run: bool,
     told_at: Instant,
     counted: u64,
     sent: u64,
+    cancelled: u64,
     refused: u64,
     moved_on: u64,
     unknown: u64,
@@ -62,22 +85,23 @@ pub(crate) enum End {
     Whole,
     /// It was interrupted.
     Interrupted,
-    /// Nothing answers any more.
-    Stopped(PortError),
+    /// Nothing answers any more, or nobody is let in.
+    Stopped(Failure),
 }
 
 impl Work {
     /// Nothing done so far.
-    pub(crate) fn new(verb: &'static str, json: bool, dry_run: bool) -> Self {
+    pub(crate) fn new(verb: &'static str, telling: Telling, dry_run: bool) -> Self {
         let (told_at, kinds) = (Instant::now(), BTreeMap::new());
-        let [counted, sent, refused, moved_on, unknown, failed] = [0; 6];
+        let [counted, sent, cancelled, refused, moved_on, unknown, failed] = [0; 7];
         Self {
             verb,
-            json,
+            telling,
             dry_run,
             told_at,
             counted,
             sent,
+            cancelled,
             refused,
             moved_on,
             unknown,
@@ -91,7 +115,8 @@ impl Work {
         match done {
             Done::Counted => self.counted += 1,
             Done::Sent(_) => self.sent += 1,
-            Done::Refused(_) | Done::NoBody => self.refused += 1,
+            Done::Cancelled => self.cancelled += 1,
+            Done::Refused(_) | Done::Denied(_) | Done::NoBody => self.refused += 1,
             Done::MovedOn => self.moved_on += 1,
             Done::Unknown => self.unknown += 1,
             Done::Failed(_) => self.failed += 1,
@@ -100,10 +125,16 @@ impl Work {
             let kind = found.map_or_else(Default::default, kind);
             *self.kinds.entry(kind).or_default() += 1;
         }
-        if self.json {
-            line(&compact(&told(id, found, done)));
+        let trouble = trouble(done);
+        match self.telling {
+            Telling::Json => line(&compact(&told(id, found, done))),
+            Telling::Each => {
+                line(&format!("{id}: {}", printable(trouble.as_deref().unwrap_or(self.verb))));
+            }
+            Telling::Trouble => {}
         }
-        if let Some(reason) = trouble(done)
+        if let Some(reason) = trouble
+            && self.telling != Telling::Each
             && self.refused + self.unknown + self.failed <= NAMED_MAX
         {
             note(&format!("{id}: {reason}"));
@@ -116,7 +147,7 @@ impl Work {
 
     /// Tells what it came to.
     pub(crate) fn end(self, end: &End) -> ExitCode {
-        if self.json {
+        if self.telling == Telling::Json {
             line(&compact(&self.document(end)));
         } else {
             if self.dry_run && !self.kinds.is_empty() {
@@ -143,7 +174,7 @@ impl Work {
         let mut totals = if self.dry_run {
             format!("{} would be {}", self.counted, self.verb)
         } else {
-            format!("{} {}", self.sent, self.verb)
+            format!("{} {}", self.sent + self.cancelled, self.verb)
         };
         for (count, name) in [
             (self.moved_on, "moved on by others"),
@@ -166,7 +197,8 @@ impl Work {
         };
         let mut document = json!({ "totals": {
             "end": end, "dryRun": self.dry_run, "counted": self.counted, "sent": self.sent,
-            "movedOn": self.moved_on, "refused": self.refused, "notFound": self.unknown, "failed": self.failed,
+            "cancelled": self.cancelled, "movedOn": self.moved_on, "refused": self.refused,
+            "notFound": self.unknown, "failed": self.failed,
         } });
         if let Some(error) = error {
             document["totals"]["error"] = json!(error);
@@ -210,7 +242,9 @@ fn told(id: &RelayId, found: Option<&Found>, done: &Done) -> Value {
     let mut told = match done {
         Done::Counted => json!({"done": "counted"}),
         Done::Sent(generation) => json!({"done": "sent", "generation": generation.0}),
+        Done::Cancelled => json!({"done": "cancelled"}),
         Done::Refused(status) => json!({"done": "refused", "status": status.as_str()}),
+        Done::Denied(reason) => json!({"done": "refused", "reason": reason}),
         Done::MovedOn => json!({"done": "movedOn"}),
         Done::NoBody => json!({"done": "noBody"}),
         Done::Unknown => json!({"done": "notFound"}),
@@ -228,7 +262,8 @@ fn told(id: &RelayId, found: Option<&Found>, done: &Done) -> Value {
 /// Why a message was not done, for people.
 fn trouble(done: &Done) -> Option<String> {
     match done {
-        Done::Counted | Done::Sent(_) | Done::MovedOn => None,
+        Done::Counted | Done::Sent(_) | Done::Cancelled | Done::MovedOn => None,
+        Done::Denied(reason) => Some(format!("left alone: {reason}")),
         Done::Refused(status) => Some(format!("left alone: it is {}", status.as_str())),
         Done::NoBody => Some("left alone: its body was not retained".to_owned()),
         Done::Unknown => Some("there is no such message, or not any more".to_owned()),
@@ -242,9 +277,9 @@ mod tests {
 
     #[test]
     fn totals_say_why_the_work_stopped() {
-        let work = Work::new("redriven", true, false);
+        let work = Work::new("redriven", Telling::Json, false);
         let error = PortError::Unavailable { action: "sending", reason: "refused".to_owned() };
-        let document = work.document(&End::Stopped(error));
+        let document = work.document(&End::Stopped(error.into()));
         assert_eq!(document["totals"]["error"], "sending failed: refused");
         assert_eq!(document["totals"]["end"], "stopped");
         assert_eq!(work.document(&End::Whole)["totals"].get("error"), None);

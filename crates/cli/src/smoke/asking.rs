@@ -10,21 +10,16 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::steps::Wrong;
-use crate::Failure;
-use crate::api::{Answer, Api, CALL_TIMEOUT};
+use crate::api::{Answer, Api, CALL_TIMEOUT, json_body};
+use crate::patience::wait_after;
 
 /// What every request of a test says about itself, for the logs.
 const CORRELATION_HEADER: &str = "x-correlation-id";
 
 /// Tries of one request. A new environment or a lost connection costs one; what fails three times is no accident.
 const TRIES_MAX: u32 = 3;
-/// How long to wait before another try if the answer does not say, or there is none.
-const WAIT_DEFAULT: Duration = Duration::from_millis(500);
 /// Longest wait that an answer may ask for: whoever wants to be left alone for longer is not working.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-
-pub(crate) const TOO_MANY_REQUESTS: u16 = 429;
-pub(crate) const UNAVAILABLE: u16 = 503;
 
 /// The relay that is tried, by one who knows nothing but its API.
 pub(crate) struct Relay {
@@ -43,7 +38,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// The answer to a message.
     pub(crate) async fn post(&self, text: &str) -> Result<Answer, Wrong> {
-        let request = self.api.call(Method::POST, "/v1/messages")?;
+        let request = self.api.call(Method::POST, "/v1/messages");
         self.ask(json_body(request, text.to_owned())).await
     }
 
@@ -71,17 +66,11 @@ impl Relay {
             let Some(again) = again else { return self.ask_once(request).await };
             let answer = self.ask_once(again).await;
             let wait = match &answer {
-                // No answer for longer than the gateway waits is a finding, and not to be waited for three times.
-                Err(Wrong::NotAsked(Failure::Unreachable { reason, .. }))
-                    if !reason.is_timeout() =>
-                {
-                    WAIT_DEFAULT
-                }
-                Ok(answer) if matches!(answer.status, TOO_MANY_REQUESTS | UNAVAILABLE) => {
-                    answer.retry_after_seconds.map_or(WAIT_DEFAULT, Duration::from_secs)
-                }
-                Ok(_) | Err(_) => return answer,
+                Ok(answer) => wait_after(Ok(answer)),
+                Err(Wrong::NotAsked(failure)) => wait_after(Err(failure)),
+                Err(_) => None,
             };
+            let Some(wait) = wait else { return answer };
             let wait = wait.min(WAIT_MAX);
             if tries == TRIES_MAX || Instant::now() + wait >= self.deadline {
                 return answer;
@@ -115,10 +104,6 @@ pub(crate) fn document(
             Err(Wrong::Answered { expected, status: *status, answer: on_one_line(text) })
         }
     }
-}
-
-pub(crate) fn json_body(request: RequestBuilder, text: String) -> RequestBuilder {
-    request.header("content-type", "application/json").body(text)
 }
 
 /// The text's words. An answer may be written in many lines.

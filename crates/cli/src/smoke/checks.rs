@@ -6,9 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::asking::{Relay, TOO_MANY_REQUESTS, UNAVAILABLE, document, json_body, on_one_line};
+use super::asking::{Relay, document, on_one_line};
 use super::steps::{Outcome, Wrong};
-use crate::api::{Answer, Api};
+use crate::api::{Answer, Api, json_body};
+use crate::patience::{TOO_MANY_REQUESTS, UNAVAILABLE};
 
 /// How often a message is looked at. Each look reads the table once.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -57,7 +58,7 @@ impl Relay {
     /// The process runs, and says which version: the expected one, if there is one. Another is what an alias leads
     /// to that has not moved.
     pub(crate) async fn is_up(&self, expected: Option<&str>) -> Outcome<()> {
-        let request = self.api.call_without_key(Method::GET, "/health")?;
+        let request = self.api.call_without_key(Method::GET, "/health");
         let answer = self.expect("200 from GET /health", OK, request).await?;
         let version = answer["version"].as_str().unwrap_or("unknown");
         match expected {
@@ -70,7 +71,7 @@ impl Relay {
 
     /// Its services answer, and it takes the key.
     pub(crate) async fn is_ready(&self) -> Outcome<()> {
-        let request = self.api.call(Method::GET, "/health/ready")?;
+        let request = self.api.call(Method::GET, "/health/ready");
         self.expect("200 from GET /health/ready", OK, request).await?;
         Ok(((), String::new()))
     }
@@ -78,7 +79,7 @@ impl Relay {
     /// Who brings no key is not let in. Asked with a message that is none, so that a relay which is open accepts
     /// nothing; and an open one is only in order for somebody who has no key to bring.
     pub(crate) async fn refuses_strangers(&self) -> Outcome<()> {
-        let request = self.api.call_without_key(Method::POST, "/v1/messages")?;
+        let request = self.api.call_without_key(Method::POST, "/v1/messages");
         let Answer { status, text, .. } = self.ask(json_body(request, "{}".to_owned())).await?;
         match status {
             UNAUTHENTICATED => Ok(((), "401".to_owned())),
@@ -101,7 +102,7 @@ impl Relay {
         let nonsense = json!({
             "senderId": self.sender_id, "messageId": "", "targetUrl": "ftp://smoke.invalid/",
         });
-        let request = self.api.call(Method::POST, "/v1/messages")?;
+        let request = self.api.call(Method::POST, "/v1/messages");
         let request = json_body(request, nonsense.to_string());
         let answer = self.expect("400 for a wrong message", BAD_REQUEST, request).await?;
         let errors = answer["errors"].as_array().into_iter().flatten();
@@ -185,7 +186,7 @@ impl Relay {
             if Instant::now() + LOOK_EVERY > self.deadline {
                 return Err(Wrong::OutOfTime(last));
             }
-            let request = self.api.call(Method::GET, &format!("/v1/messages/{id}"))?;
+            let request = self.api.call(Method::GET, &format!("/v1/messages/{id}"));
             let Answer { status, text, .. } = self.ask(request).await?;
             if status == OK {
                 let message: Value = serde_json::from_str(&text).unwrap_or_default();

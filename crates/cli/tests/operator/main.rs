@@ -7,10 +7,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod cancelling;
 mod dead_letters;
 mod function;
 mod keys;
 mod logs;
+mod queue;
 mod receiver;
 mod recovering;
 mod resending;

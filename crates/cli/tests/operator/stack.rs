@@ -1,7 +1,7 @@
 //! A whole relay on this machine, and the command line beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -99,12 +99,17 @@ impl Relay {
         Self { receiver, stack, http: http.build().unwrap(), _folder: folder }
     }
 
-    /// Posts a message to a path of the receiver; the relay's id of it.
-    pub(crate) async fn accept(&self, name: &str, path: &str) -> String {
-        let message = json!({
+    /// A message to a path of the receiver.
+    fn message(&self, name: &str, path: &str) -> Value {
+        json!({
             "messageId": name, "senderId": "tests", "body": {"n": name},
             "targetUrl": format!("{}{path}", self.receiver.url()),
-        });
+        })
+    }
+
+    /// Posts a message to a path of the receiver; the relay's id of it.
+    pub(crate) async fn accept(&self, name: &str, path: &str) -> String {
+        let message = self.message(name, path);
         let request = self.http.post(format!("{}/message", self.stack.url())).json(&message);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 202);
@@ -119,6 +124,18 @@ impl Relay {
             ids.push(self.accept(&format!("{name}-{number}"), path).await);
         }
         ids
+    }
+
+    /// Posts so many messages, as many as may be in one request.
+    pub(crate) async fn accept_in_bulk(&self, name: &str, path: &str, count: usize) -> Vec<String> {
+        let messages: Vec<Value> =
+            (0..count).map(|number| self.message(&format!("{name}-{number}"), path)).collect();
+        let url = format!("{}/v1/messages/bulk", self.stack.url());
+        let request = self.http.post(url).json(&json!({ "messages": messages }));
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["accepted"], count, "{answer}");
+        let results = answer["results"].as_array().unwrap();
+        results.iter().map(|result| result["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// How a message stands.
@@ -171,6 +188,18 @@ impl Relay {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output());
         Said::of(output.await.unwrap().unwrap())
+    }
+
+    /// Runs the command line to its end with a text on its standard input.
+    pub(crate) async fn relay_reading(&self, arguments: &[&str], text: &str) -> Said {
+        let mut command = self.command(arguments);
+        let text = text.to_owned();
+        let output = tokio::task::spawn_blocking(move || {
+            let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            child.wait_with_output().unwrap()
+        });
+        Said::of(output.await.unwrap())
     }
 
     /// Runs the command line and presses Ctrl-C once the first message is told of.
