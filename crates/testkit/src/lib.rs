@@ -7,6 +7,7 @@
 pub mod ambient;
 pub mod conformance;
 pub mod faults;
+pub mod lines;
 pub mod memory;
 pub mod sample;
 pub mod walk;

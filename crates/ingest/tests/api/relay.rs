@@ -15,6 +15,7 @@ use relay_core::metrics::Recorder;
 use relay_core::ports::{Found, Store};
 use relay_core::settings::IngestSettings;
 use relay_ingest::{Ports, router};
+use relay_testkit::lines::judge_for_all_threads;
 use relay_testkit::{
     ManualClock, MemoryBreakers, MemoryBuckets, MemoryKeys, MemoryPayloads, MemoryQueue,
     MemoryReplays, MemorySigningSecrets, MemoryStore, MemoryVault, TestAmbient, sample,
@@ -78,6 +79,7 @@ impl Relay {
 
     /// One with some other settings. Everybody may do everything, unless they say otherwise.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        judge_for_all_threads();
         let clock = ManualClock::starting_at(sample::START);
         let store = MemoryStore::new();
         let queue = MemoryQueue::new(clock.clone());

@@ -1,18 +1,14 @@
 //! What the log says of keys: which was used and why one was refused, and never the key.
 
 use std::io::Write;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use relay_core::access::{ApiKey, KeyRules};
+use relay_testkit::lines::judge_for_all_threads;
 use serde_json::Value;
 
 use super::holder::{Ask, guarded, numbered, post_key, rules, signing_secret};
 use crate::relay::{Relay, message};
-
-/// A second subscriber, which nothing uses. While there is only one, whether a line is of interest to it is asked on the
-/// thread that comes to the line first, which may be another test's: then nobody would get it.
-static SECOND: LazyLock<tracing::Dispatch> =
-    LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
 
 /// What was written to the log.
 #[derive(Clone, Default)]
@@ -31,7 +27,7 @@ impl Write for Lines {
 impl Lines {
     /// Begins to write down everything that this thread logs.
     pub(crate) fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
-        LazyLock::force(&SECOND);
+        judge_for_all_threads();
         let lines = Self::default();
         let written = lines.clone();
         let subscriber = tracing_subscriber::fmt()
