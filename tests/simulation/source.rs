@@ -13,7 +13,6 @@ use relay_core::invariants::Host;
 use relay_testkit::memory::Received;
 use relay_testkit::sample;
 use relay_worker::{Item, Worker};
-use serde_json::{Value, json};
 
 use crate::hosts::{Machine, Services};
 use crate::mortal::Mortal;
@@ -124,7 +123,7 @@ impl EventSource {
         Item {
             item_id: received.receipt.0.clone(),
             receipt: received.receipt.clone(),
-            text: self.text(&received.text, reads_next),
+            text: self.text(&received.text, reads_next).into(),
             receipts: received.receives,
             available_at: None,
             dead_letter: marked.and_then(|generation| dead_letter_generation(generation)),
@@ -145,11 +144,7 @@ impl EventSource {
         if drawn >= plan.next_version {
             return text.to_owned();
         }
-        let mut envelope: Value = serde_json::from_str(text).unwrap();
-        envelope["fieldOfTheNextVersion"] = json!({"a": [1, null]});
-        if !reads_next && !weather.is_calm() {
-            envelope["v"] = json!(2);
-        }
-        envelope.to_string()
+        let text = text.replacen(",", r#","fieldOfTheNextVersion":{"a":[1,null]},"#, 1);
+        if reads_next || weather.is_calm() { text } else { sample::newer(&text) }
     }
 }

@@ -1,10 +1,12 @@
-//! What travels through the queue: one JSON text, version 1, and the attributes beside it.
+//! What travels through the queue: one JSON text, version 1 or 2, and the attributes beside it.
 //!
-//! Readers ignore fields they do not know, and hand an unknown version back instead of judging it.
+//! Readers ignore fields they do not know, and hand an unknown version back instead of judging it. A text is of the
+//! oldest version that can say it.
 
 mod wire;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::body::{Body, Pointer, Sha256};
 use crate::destination::{Method, Target};
@@ -17,8 +19,8 @@ use crate::trace::Trace;
 
 use wire::{Identity, Read, VersionOnly, Written};
 
-/// The version this code writes.
-const VERSION: u32 = 1;
+/// The newest version that this code writes and reads.
+pub const VERSION: u32 = wire::JSON_VERSION;
 /// What SQS counts besides names and values of attributes: the data type of each, `String`.
 const ATTRIBUTE_TYPE_BYTES: usize = "String".len();
 /// The attribute that marks a copy in the dead-letter queue with the generation that died.
@@ -129,9 +131,10 @@ impl Envelope {
 
     /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
     pub fn to_json(&self) -> String {
-        let mut text = Vec::with_capacity(wire::usual_bytes(self));
-        // Every field is text, a number or a map with text keys: neither can fail.
-        let _ = serde_json::to_writer(&mut text, &Written::of(self));
+        let written = Written::of(self);
+        let mut text = Vec::with_capacity(wire::usual_bytes(&written));
+        // Every field is text, a number, a map with text keys, or JSON already: none can fail.
+        let _ = serde_json::to_writer(&mut text, &written);
         String::from_utf8(text).unwrap_or_default()
     }
 
@@ -140,9 +143,20 @@ impl Envelope {
     /// # Errors
     /// When it is of a newer version, or no envelope.
     pub fn from_json(text: &str) -> Result<Self, EnvelopeError> {
-        let read = serde_json::from_str::<Read<'_>>(text);
-        match read {
-            Ok(read) if read.v <= VERSION => read.envelope(),
+        Self::read(text, |piece| Bytes::copy_from_slice(piece.as_bytes()))
+    }
+
+    /// Reads a queue item. A body that is JSON stays where it is in the item's text, which is kept as long as the body.
+    ///
+    /// # Errors
+    /// When it is of a newer version, or no envelope.
+    pub fn within(text: &ByteString) -> Result<Self, EnvelopeError> {
+        Self::read(text, |piece| text.slice_ref(piece).into_bytes())
+    }
+
+    fn read(text: &str, piece: impl FnOnce(&str) -> Bytes) -> Result<Self, EnvelopeError> {
+        match serde_json::from_str::<Read<'_>>(text) {
+            Ok(read) if read.v <= VERSION => read.envelope(piece),
             Ok(read) => Err(EnvelopeError::UnknownVersion(read.v)),
             // What newer code wrote need not have the fields of today.
             Err(error) => match serde_json::from_str(text) {

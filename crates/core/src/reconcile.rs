@@ -279,7 +279,7 @@ mod tests {
         }
         // Enough of an unreadable one may be left to say so.
         let mut torn = letter(1, Some("1"), false);
-        torn.text = torn.text.replace("bodyText", "bodyOfAnotherKind");
+        torn.text = torn.text.replace("bodyJson", "bodyOfAnotherKind");
         assert_eq!(read(&torn), Some((1, Origin::Buried)));
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use relay_core::access::{AllowedIps, KeyRules, MasterSecrets, Scope, Senders};
 use relay_core::body::Body;
 use relay_core::destination::{Method, Target};
+use relay_core::envelope::VERSION;
 use relay_core::fingerprint::Fingerprint;
 use relay_core::headers::Headers;
 use relay_core::identity::{
@@ -55,6 +56,17 @@ pub fn message(name: &str, acceptance: u8) -> Message {
         created_at: START,
         expires_at: START.plus(TTL),
     }
+}
+
+/// The text of an envelope as if it were of this version.
+pub fn of_version(envelope: &str, version: u32) -> String {
+    let (_, fields) = envelope.split_once(',').unwrap();
+    format!("{{\"v\":{version},{fields}")
+}
+
+/// The text of an envelope as if newer code had written it.
+pub fn newer(envelope: &str) -> String {
+    of_version(envelope, VERSION + 1)
 }
 
 /// A hold of this number.

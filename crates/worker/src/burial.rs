@@ -26,7 +26,7 @@ impl Worker {
     ) -> Result<Next, PortError> {
         self.keep_body(envelope).await?;
         let attributes = envelope.dead_letter_attributes(reason, state);
-        self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
+        self.ports.queue.bury(&DeadLetter { text: item.text.to_string(), attributes }).await?;
         let now = self.ports.ambient.now();
         self.ports.store.mark_buried(&envelope.id, &envelope.life, now).await?;
         tracing::warn!(reason = reason.as_str(), "message is dead");
@@ -61,7 +61,7 @@ impl Worker {
         if let Some((_, life)) = &identity {
             attributes.push((DEAD_LETTER_ATTRIBUTE, life.generation.to_string()));
         }
-        self.ports.queue.bury(&DeadLetter { text: item.text.clone(), attributes }).await?;
+        self.ports.queue.bury(&DeadLetter { text: item.text.to_string(), attributes }).await?;
         match &identity {
             Some((id, life)) => self.ports.store.mark_buried(id, life, now).await?,
             None => self.count_death(DeadReason::Malformed),

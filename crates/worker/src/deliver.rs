@@ -105,7 +105,7 @@ impl Worker {
     /// The same in an invocation with other items, in a span that is to learn whose item it is.
     pub(crate) async fn deliver_within(&self, invocation: &Invocation, item: &Item) -> Told {
         let place = invocation.joined.place();
-        let next = match Envelope::from_json(&item.text) {
+        let next = match Envelope::within(&item.text) {
             Ok(envelope) => {
                 name_message(&envelope);
                 self.advance(invocation, &envelope, item, place).await

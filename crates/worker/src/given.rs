@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use relay_core::breaker;
 use relay_core::identity::Generation;
 use relay_core::ports::{
@@ -20,7 +21,7 @@ pub struct Item {
     /// What names this receipt of it.
     pub receipt: Receipt,
     /// The text; an envelope, if all is well.
-    pub text: String,
+    pub text: ByteString,
     /// How often it was received, this time included.
     pub receipts: u32,
     /// From when on it could be received: when it was sent to the queue and its delay was over. Nothing if the event

@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use relay_core::envelope::dead_letter_generation;
+use relay_core::json_text::unescaped;
 use relay_core::ports::Receipt;
 use relay_core::time::Timestamp;
 use serde::Deserialize;
@@ -47,8 +49,8 @@ struct SqsMessage {
     message_id: Option<String>,
     #[serde(default)]
     receipt_handle: Option<String>,
-    #[serde(default)]
-    body: Option<String>,
+    #[serde(default, deserialize_with = "body")]
+    body: Option<ByteString>,
     #[serde(default)]
     attributes: Option<SystemAttributes>,
     #[serde(default)]
@@ -80,6 +82,13 @@ struct MessageAttributes {
 struct Attribute {
     #[serde(default)]
     string_value: Option<String>,
+}
+
+/// Reads a text by one copy, of its very size: it is by far the longest.
+fn body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteString>, D::Error> {
+    let Some(text) = <Option<&RawValue>>::deserialize(deserializer)? else { return Ok(None) };
+    let text = unescaped(text.get()).ok_or_else(|| de::Error::custom("a body is no text"))?;
+    Ok(Some(ByteString::from(text)))
 }
 
 /// Reads a number that is written as text; another text is as nothing.
@@ -162,7 +171,7 @@ mod tests {
         let item = Item {
             item_id: "059f36b4".to_owned(),
             receipt: Receipt("AQEBwJ".to_owned()),
-            text: r#"{"v":1}"#.to_owned(),
+            text: r#"{"v":1}"#.into(),
             receipts: 2,
             available_at: Some(Timestamp::from_millis(1_545_082_649_183)),
             dead_letter: None,

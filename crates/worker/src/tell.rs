@@ -124,7 +124,7 @@ impl Worker {
     /// confirmed send lets the old one go. A copy that comes before its time is sent on in the same way:
     /// the record's `not_before` chains them.
     async fn send_fresh_copy(&self, item: &Item, wait: Duration) -> bool {
-        let Ok(envelope) = Envelope::from_json(&item.text) else { return false };
+        let Ok(envelope) = Envelope::within(&item.text) else { return false };
         let delay = wait.clamp(FRESH_COPY_DELAY_MIN, FRESH_COPY_DELAY_MAX);
         let sent = self.ports.queue.send(&envelope, delay).await;
         sent.inspect_err(|error| tracing::warn!(item_id = item.item_id, %error, "no fresh copy"))

@@ -150,7 +150,9 @@ impl Relay {
         let item = Item {
             item_id: name.to_owned(),
             receipt: Receipt(name.to_owned()),
-            text: Envelope::of(&message, message.first_life(), message.body.clone()).to_json(),
+            text: Envelope::of(&message, message.first_life(), message.body.clone())
+                .to_json()
+                .into(),
             receipts: 1,
             available_at: None,
             dead_letter: None,

@@ -1,6 +1,6 @@
 //! Envelopes: old ones are read, new ones are told apart, and every body survives.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 use super::*;
 use crate::identity::AcceptedId;
 use crate::time::Timestamp;
@@ -29,14 +29,55 @@ fn envelope(body: Body) -> Envelope {
     }
 }
 
-/// Written by the first version; every later worker must read it (F32).
+/// Written by the first version, which quoted JSON as well; every later worker must read it (F32).
 const FIRST: &str = r#"{"v":1,"id":"msg_vvrnum5cqwoixwzydpk5a7icazyeai7a","senderId":"billing","messageId":"order-1","accepted_id":"01010101010101010101010101010101","generation":0,"generation_started_at":1,"expires_at":2,"target":"https://example.com/hooks","method":"POST","headers":{"x-order":"1"},"correlationId":"c","bodyText":"{\"a\": 1e400}"}"#;
+
+/// What the second version makes of the body of [`FIRST`].
+const SECOND_BODY: &str = r#""bodyJson":{"a": 1e400}}"#;
+
+fn second() -> String {
+    let (head, _) = FIRST.split_once("\"bodyText\"").unwrap();
+    head.replace("\"v\":1", "\"v\":2") + SECOND_BODY
+}
 
 #[test]
 fn f32_a_stored_envelope_is_read_and_written_the_same() {
     let now = envelope(Body::Inline(Bytes::from_static(b"{\"a\": 1e400}")));
-    assert_eq!(now.to_json(), FIRST);
+    assert_eq!(now.to_json(), second());
+    assert_eq!(Envelope::from_json(&second()), Ok(now.clone()));
     assert_eq!(Envelope::from_json(FIRST), Ok(now));
+    let text = envelope(Body::Inline(Bytes::from_static(b"{\"a\": 1e400} ")));
+    let first = FIRST.replace("}\"}", "} \"}");
+    assert_eq!(text.to_json(), first);
+    assert_eq!(Envelope::from_json(&first), Ok(text));
+}
+
+#[test]
+fn json_travels_as_it_is_and_everything_else_as_text() {
+    let deep = "[".repeat(5000) + &"]".repeat(5000);
+    let json =
+        ["{}", "[1, 2]", "\"\"", "0", "true", "{\"a\":\"\\ud800\"}", "{\n\t\"a\":{}\r\n}", &deep];
+    // A field that is null is none, and blanks around a value belong to no value.
+    let other = ["null", "", " {}", "{}\n", "{} {}", "{", "{a:1}", "plain", "{}\u{feff}"];
+    for (texts, field) in [(&json[..], "\"bodyJson\":"), (&other[..], "\"bodyText\":")] {
+        for text in texts {
+            let sent = envelope(Body::Inline(Bytes::copy_from_slice(text.as_bytes())));
+            let wire = sent.to_json();
+            assert!(wire.contains(field), "{wire}");
+            assert_eq!(Envelope::from_json(&wire), Ok(sent.clone()));
+            assert_eq!(Envelope::within(&wire.as_str().into()), Ok(sent.clone()));
+            assert_eq!(Envelope::identity_in(&wire), Some((sent.id, sent.life)));
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_json_is_not_copied_out_of_its_item() {
+    let body = Bytes::from_static(b"{\"a\":[1,2]}");
+    let item = ByteString::from(envelope(Body::Inline(body.clone())).to_json());
+    let Body::Inline(read) = Envelope::within(&item).unwrap().body else { panic!("no bytes") };
+    assert_eq!(read, body);
+    assert!(item.as_bytes().as_ptr_range().contains(&read.as_ptr()));
 }
 
 #[test]
@@ -73,7 +114,7 @@ fn f14_an_unreadable_item_may_still_say_whose_it_is() {
 
 #[test]
 fn f15_a_newer_version_is_told_from_garbage() {
-    assert_eq!(Envelope::from_json(r#"{"v":2}"#), Err(EnvelopeError::UnknownVersion(2)));
+    assert_eq!(Envelope::from_json(r#"{"v":3}"#), Err(EnvelopeError::UnknownVersion(3)));
     for text in ["", "null", "[]", "{}", r#"{"v":1}"#, r#"{"v":-1}"#, "{\"v\":1"] {
         let read = Envelope::from_json(text);
         assert!(matches!(read, Err(EnvelopeError::Malformed(_))), "{text}: {read:?}");
@@ -103,10 +144,11 @@ fn a_body_that_is_kept_nowhere_else_knows_where_it_goes() {
 
 #[test]
 fn an_envelope_has_one_body() {
-    let second = |field: &str| FIRST.replacen("\"bodyText\"", &format!("{field},\"bodyText\""), 1);
+    let with = |field: &str| FIRST.replacen("\"bodyText\"", &format!("{field},\"bodyText\""), 1);
     for text in [
-        second(r#""bodyBase64":"AA==""#),
-        second(r#""bodyText":"x""#),
+        with(r#""bodyBase64":"AA==""#),
+        with(r#""bodyText":"x""#),
+        with(r#""bodyJson":1"#),
         FIRST.replacen("\"bodyText\"", "\"body\"", 1),
         FIRST.replacen(r#""{\"a\": 1e400}""#, "null", 1),
         FIRST.replacen(r#""{\"a\": 1e400}""#, "{}", 1),

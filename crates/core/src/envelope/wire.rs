@@ -9,7 +9,7 @@ use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Envelope, EnvelopeError, VERSION, queue_takes_all};
+use super::{Envelope, EnvelopeError, queue_takes_all};
 use crate::body::{Body, Pointer};
 use crate::destination::{Method, Target};
 use crate::headers::Headers;
@@ -21,8 +21,12 @@ use crate::trace::Trace;
 
 /// What an envelope usually takes besides body, target and headers, in bytes.
 const USUAL_BYTES: usize = 768;
-/// Text of JSON grows by so much of itself in a text of JSON: an eighth, for its quotes.
+/// Text grows by so much of itself in a text of JSON: an eighth, which is much for its quotes.
 const ESCAPED_PART: usize = 8;
+/// The version that has texts, bytes and pointers as bodies.
+const FIRST_VERSION: u32 = 1;
+/// The version that has JSON as bodies besides. Only what needs it is written in it.
+pub(super) const JSON_VERSION: u32 = 2;
 
 /// An envelope as it is written. The order of the fields is that of the first version.
 #[derive(Serialize)]
@@ -48,7 +52,10 @@ pub(super) struct Written<'a> {
     tracestate: Option<&'a str>,
     #[serde(rename = "xrayTrace", skip_serializing_if = "Option::is_none")]
     xray: Option<String>,
-    /// Text of characters that SQS takes.
+    /// JSON, as it is: quoted it would be an eighth longer, and again as much in every text around it.
+    #[serde(rename = "bodyJson", skip_serializing_if = "Option::is_none")]
+    body_json: Option<&'a RawValue>,
+    /// Other text.
     #[serde(rename = "bodyText", skip_serializing_if = "Option::is_none")]
     body_text: Option<&'a str>,
     /// Anything else.
@@ -72,17 +79,20 @@ const fn is_yes(retained: &bool) -> bool {
 
 impl<'a> Written<'a> {
     pub(super) fn of(envelope: &'a Envelope) -> Self {
-        let (mut body_text, mut body_base64, mut body_stored) = (None, None, None);
+        let (mut body_json, mut body_text, mut body_base64, mut body_stored) = Default::default();
         match &envelope.body {
             Body::Stored(pointer) | Body::Unretained(pointer) => body_stored = Some(pointer),
             Body::Inline(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if queue_takes_all(text) => body_text = Some(text),
+                Ok(text) if queue_takes_all(text) => {
+                    body_json = as_json(text);
+                    body_text = body_json.is_none().then_some(text);
+                }
                 Ok(_) | Err(_) => body_base64 = Some(BASE64.encode(bytes)),
             },
         }
         let (life, trace) = (&envelope.life, envelope.trace.as_ref());
         Self {
-            v: VERSION,
+            v: if body_json.is_some() { JSON_VERSION } else { FIRST_VERSION },
             id: envelope.id.as_str(),
             sender_id: envelope.sender_id.as_str(),
             message_id: envelope.message_id.as_str(),
@@ -97,6 +107,7 @@ impl<'a> Written<'a> {
             traceparent: trace.map(Trace::traceparent),
             tracestate: trace.and_then(Trace::state),
             xray: trace.and_then(Trace::xray),
+            body_json,
             body_text,
             body_base64,
             body_stored,
@@ -105,15 +116,22 @@ impl<'a> Written<'a> {
     }
 }
 
+/// The text as a value of JSON, if it is one and nothing else. Not `null`, which reads as no field at all.
+fn as_json(text: &str) -> Option<&RawValue> {
+    let value = serde_json::from_str::<&RawValue>(text).ok()?;
+    (value.get().len() == text.len() && text != "null").then_some(value)
+}
+
 /// How much room the text of an envelope is given at first, in bytes: enough for nearly every one.
-pub(super) fn usual_bytes(envelope: &Envelope) -> usize {
-    let headers: usize =
-        envelope.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let body = match &envelope.body {
-        Body::Inline(bytes) => bytes.len() + bytes.len() / ESCAPED_PART,
-        Body::Stored(_) | Body::Unretained(_) => 0,
+pub(super) fn usual_bytes(written: &Written<'_>) -> usize {
+    let headers: usize = written.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let body = match (written.body_json, written.body_text, &written.body_base64) {
+        (Some(value), _, _) => value.get().len(),
+        (_, Some(text), _) => text.len() + text.len() / ESCAPED_PART,
+        (_, _, Some(text)) => text.len(),
+        (None, None, None) => 0,
     };
-    USUAL_BYTES + envelope.target.as_str().len() + headers + body
+    USUAL_BYTES + written.target.len() + headers + body
 }
 
 /// How many bytes the text has, without making it.
@@ -159,7 +177,9 @@ pub(super) struct Read<'a> {
     tracestate: Option<String>,
     #[serde(rename = "xrayTrace", default, deserialize_with = "text_if_any")]
     xray: Option<String>,
-    /// As it stands in the envelope: it is by far the largest field, and this way it is copied once.
+    /// As it stands in the envelope, as the next: it is by far the largest field.
+    #[serde(rename = "bodyJson", borrow)]
+    body_json: Option<&'a RawValue>,
     #[serde(rename = "bodyText", borrow)]
     body_text: Option<&'a RawValue>,
     #[serde(rename = "bodyBase64")]
@@ -171,18 +191,23 @@ pub(super) struct Read<'a> {
 }
 
 impl Read<'_> {
-    pub(super) fn envelope(self) -> Result<Envelope, EnvelopeError> {
+    /// What was read, with the body that `piece` makes of a part of the text.
+    pub(super) fn envelope(
+        self,
+        piece: impl FnOnce(&str) -> Bytes,
+    ) -> Result<Envelope, EnvelopeError> {
         let broken = |what: &str| EnvelopeError::Malformed(what.to_owned());
-        let body = match (self.body_text, self.body_base64, self.body_stored) {
-            (Some(text), None, None) => {
+        let body = match (self.body_json, self.body_text, self.body_base64, self.body_stored) {
+            (Some(value), None, None, None) => Body::Inline(piece(value.get())),
+            (None, Some(text), None, None) => {
                 let text = unescaped(text.get()).ok_or_else(|| broken("bodyText is not text"))?;
                 Body::Inline(Bytes::from(text))
             }
-            (None, Some(text), None) => {
+            (None, None, Some(text), None) => {
                 let bytes = BASE64.decode(text.as_bytes());
                 Body::Inline(bytes.map_err(|_| broken("bodyBase64 is not base64"))?.into())
             }
-            (None, None, Some(pointer)) => Body::Stored(pointer),
+            (None, None, None, Some(pointer)) => Body::Stored(pointer),
             _ => return Err(broken("there must be one body")),
         };
         let (parent, state) = (self.traceparent.as_deref(), self.tracestate.as_deref());

@@ -9,7 +9,7 @@ const CHANGES_MAX: usize = 6;
 const SPAN_MAX: usize = 24;
 
 /// Pieces of JSON and of URLs that readers have stumbled over.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 26] = [
     "\"",
     "\\",
     "{",
@@ -31,6 +31,8 @@ const PIECES: [&str; 24] = [
     "true",
     "\"v\":1,",
     "\"v\":2,",
+    "\"v\":3,",
+    "\"bodyJson\":0,",
     "%00",
     "@",
     "\r\n",

@@ -110,7 +110,7 @@ async fn f15_an_item_of_a_newer_version_comes_back_in_a_minute() {
     let world = World::new();
     let envelope = world.accept(&sample::message("newer", 1)).await;
     let mut item = world.receive().remove(0);
-    item.text = envelope.to_json().replacen("\"v\":1", "\"v\":2", 1);
+    item.text = sample::newer(&envelope.to_json()).into();
     let ends = world.clock.now().plus(VISIBILITY);
     assert_eq!(world.worker.deliver(&item, ends).await, Told::HandedBack);
     assert_eq!(world.wait_for_next(), Duration::from_secs(60));
@@ -122,7 +122,7 @@ async fn f14_an_item_nobody_can_read_goes_to_the_dead_letters() {
     let world = World::new();
     world.accept(&sample::message("x", 1)).await;
     let received = world.receive().remove(0);
-    let item = Item { text: "{\"v\":1}".to_owned(), ..received };
+    let item = Item { text: "{\"v\":1}".into(), ..received };
     let ends = world.clock.now().plus(VISIBILITY);
     assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
     let letters = world.queue.inner.dead_letters();

@@ -214,8 +214,8 @@ async fn what_cannot_be_read_is_no_trouble_of_a_service() {
     let ends = world.clock.now().plus(Duration::from_secs(120));
     let item = world.receive().remove(0);
     assert_eq!(worker.deliver(&item, ends).await, Told::HandedBack);
-    let newer = envelope.to_json().replacen("\"v\":1", "\"v\":2", 1);
-    assert_eq!(worker.deliver(&Item { text: newer, ..item }, ends).await, Told::HandedBack);
+    let newer = sample::newer(&envelope.to_json());
+    assert_eq!(worker.deliver(&Item { text: newer.into(), ..item }, ends).await, Told::HandedBack);
     assert_eq!(shown(&worker.recorder().take()), "Unreadable: 2\n");
 }
 
@@ -238,7 +238,7 @@ async fn a_message_given_up_by_several_workers_at_once_counts_for_one_of_them() 
 async fn malformed(world: &World, message: &Message) -> Item {
     world.accept(message).await;
     let received = world.receive().remove(0);
-    let text = received.text.replace("bodyText", "bodyOfAnotherKind");
+    let text = received.text.replace("bodyJson", "bodyOfAnotherKind").into();
     Item { text, ..received }
 }
 
@@ -258,7 +258,7 @@ async fn a_message_that_cannot_be_read_counts_once_however_often_it_is_buried() 
     assert_eq!(world.queue.inner.dead_letters().len(), 2);
     assert_eq!(shown(&world.worker.recorder().take()), "Setbacks: 1\nDead: 1\nDeadMalformed: 1\n");
     // Nobody knows whose this is: each counts.
-    let stranger = Item { text: "{}".to_owned(), ..item };
+    let stranger = Item { text: "{}".into(), ..item };
     assert_eq!(world.worker.deliver(&stranger, ends).await, Told::Acknowledged);
     assert_eq!(shown(&world.worker.recorder().take()), "Dead: 1\nDeadMalformed: 1\n");
 }
@@ -272,7 +272,7 @@ async fn a_copy_that_cannot_be_read_of_a_delivered_message_is_no_death() {
     assert_eq!(world.worker.recorder().take().sum(Metric::Delivered), 1);
     world.queue.send(&envelope, Duration::ZERO).await.unwrap();
     let received = world.receive().remove(0);
-    let text = received.text.replace("bodyText", "bodyOfAnotherKind");
+    let text = received.text.replace("bodyJson", "bodyOfAnotherKind").into();
     let ends = world.clock.now().plus(Duration::from_secs(120));
     let told = world.worker.deliver(&Item { text, ..received }, ends).await;
     assert_eq!((told, world.queue.inner.dead_letters().len()), (Told::Acknowledged, 1));

@@ -124,7 +124,7 @@ async fn f14_a_message_whose_item_cannot_be_read_is_dead_with_that_reason() {
     let message = sample::message("unreadable", 1);
     world.accept(&message).await;
     let received = world.receive().remove(0);
-    let text = received.text.replace("bodyText", "bodyOfAnotherKind");
+    let text = received.text.replace("bodyJson", "bodyOfAnotherKind").into();
     let item = Item { text, ..received };
     let ends = world.clock.now().plus(Duration::from_secs(120));
     assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
@@ -138,7 +138,7 @@ async fn f14_a_message_whose_item_cannot_be_read_is_dead_with_that_reason() {
 async fn f42_a_redrive_received_too_often_stays_a_redrive() {
     let world = World::new();
     let (_, item) = moved_back(&world).await;
-    let item = Item { receipts: 501, text: "{\"v\":9}".to_owned(), ..item };
+    let item = Item { receipts: 501, text: "{\"v\":9}".into(), ..item };
     let ends = world.clock.now().plus(Duration::from_secs(120));
     assert_eq!(world.worker.deliver(&item, ends).await, Told::HandedBack);
     assert_eq!(world.queue.inner.depth(), 1);

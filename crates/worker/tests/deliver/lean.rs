@@ -287,7 +287,7 @@ async fn whatever_may_not_be_the_first_is_claimed() {
     assert!(is_claimed(&|item| item.receipts = 2).await);
     assert!(is_claimed(&|item| item.is_delayed = true).await);
     let of_next = |item: &mut Item| {
-        item.text = item.text.replace(r#""generation":0"#, r#""generation":1"#);
+        item.text = item.text.replace(r#""generation":0"#, r#""generation":1"#).into();
     };
     assert!(is_claimed(&of_next).await);
 }

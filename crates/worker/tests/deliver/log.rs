@@ -2,15 +2,17 @@
 //! out. The lines are those that the functions write.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join;
 use relay_aws::JsonLines;
 use relay_core::decide::Decision;
+use relay_core::envelope::VERSION;
 use relay_core::outcome::ErrorKind;
 use relay_core::ports::{Claim, Settled, Settlement, Store};
 use relay_testkit::faults::{Fate, Faulty, Trouble, Troubles};
+use relay_testkit::lines::judge_for_all_threads;
 use relay_testkit::sample;
 use relay_worker::{Item, Ports, Told, Worker};
 use serde_json::Value;
@@ -19,11 +21,6 @@ use tracing_subscriber::registry;
 
 use crate::world::{Answer, World, rules};
 
-/// A second subscriber, which nothing uses. While there is only one, whether a line is of interest to it is asked on the
-/// thread that comes to the line first, which may be another test's: then nobody would get it.
-static SECOND: LazyLock<tracing::Dispatch> =
-    LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
-
 /// What was written to the log.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -31,7 +28,7 @@ pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Begins to write down everything that this thread logs.
     pub(crate) fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
-        LazyLock::force(&SECOND);
+        judge_for_all_threads();
         let lines = Self::default();
         let written = lines.clone();
         let writer =
@@ -71,21 +68,24 @@ async fn the_lines_about_an_item_that_cannot_be_read_say_whose_it_is() {
     let message = sample::message("unreadable", 1);
     let envelope = world.accept(&message).await;
     let received = world.receive().remove(0);
-    let broken = received.text.replace("bodyText", "bodyOfAnotherKind");
-    deliver(&world, &world.worker, &Item { text: broken.clone(), ..received.clone() }).await;
+    let broken = received.text.replace("bodyJson", "bodyOfAnotherKind");
+    deliver(&world, &world.worker, &Item { text: broken.clone().into(), ..received.clone() }).await;
     let line = lines.only("item is malformed");
     assert_eq!((&line["id"], &line["item_id"]), (&message.id.as_str().into(), &"item-0".into()));
     // Nor is it lost when the line is about trouble on the way.
     world.queue.burying_fails.store(true, Ordering::SeqCst);
-    deliver(&world, &world.worker, &Item { text: broken, ..received.clone() }).await;
+    deliver(&world, &world.worker, &Item { text: broken.into(), ..received.clone() }).await;
     assert_eq!(lines.only("item handed back")["id"], message.id.as_str());
-    let newer = envelope.to_json().replacen("\"v\":1", "\"v\":2", 1);
-    deliver(&world, &world.worker, &Item { text: newer, ..received.clone() }).await;
+    let newer = sample::newer(&envelope.to_json());
+    deliver(&world, &world.worker, &Item { text: newer.into(), ..received.clone() }).await;
     let line = lines.only("item of a newer version");
-    assert_eq!((&line["id"], &line["envelope_version"]), (&message.id.as_str().into(), &2.into()));
+    assert_eq!(
+        (&line["id"], &line["envelope_version"]),
+        (&message.id.as_str().into(), &(VERSION + 1).into())
+    );
     // Nobody's.
     world.queue.burying_fails.store(false, Ordering::SeqCst);
-    deliver(&world, &world.worker, &Item { text: "{}".to_owned(), ..received }).await;
+    deliver(&world, &world.worker, &Item { text: "{}".into(), ..received }).await;
     assert_eq!(lines.saying("item is malformed")[1]["id"], Value::Null);
 }
 

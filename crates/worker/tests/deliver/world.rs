@@ -27,6 +27,7 @@ use relay_core::settings::Tracking;
 use relay_core::signature::SigningSecret;
 use relay_core::time::Timestamp;
 use relay_testkit::faults::{Faulty, Outage};
+use relay_testkit::lines::judge_for_all_threads;
 use relay_testkit::{
     ManualClock, MemoryBreakers, MemoryPayloads, MemoryQueue, MemorySigningSecrets, MemoryStore,
     MemoryVault, TestAmbient, sample,
@@ -207,6 +208,7 @@ impl World {
     }
 
     pub(crate) fn with(rules: Rules) -> Self {
+        judge_for_all_threads();
         let clock = ManualClock::starting_at(sample::START);
         let store = Arc::new(MemoryStore::new());
         let queue = Arc::new(FlakyQueue {
@@ -268,7 +270,7 @@ impl World {
         let received = self.queue.inner.receive(10, VISIBILITY);
         let item = |(number, received): (usize, relay_testkit::memory::Received)| Item {
             item_id: format!("item-{number}"),
-            text: received.text,
+            text: received.text.into(),
             receipts: received.receives,
             available_at: None,
             dead_letter: received
