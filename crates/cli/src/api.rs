@@ -17,6 +17,10 @@ use crate::{Failure, environment_file};
 /// says more than a timeout here.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
+/// How long an idle connection is kept, as while a large body is uploaded or a busy relay is waited for. A gateway drops
+/// one after a while that it does not tell, and a POST that goes out on it just then fails: nobody knows whether it came.
+const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(20);
+
 const UNAUTHENTICATED: u16 = 401;
 const FORBIDDEN: u16 = 403;
 
@@ -179,7 +183,9 @@ fn no_key() -> Failure {
 /// A client for a URL, which errors call `place`. It follows no redirect: a relay has none, and a
 /// message must not go elsewhere.
 pub(crate) fn client(url: &str, place: &str) -> Result<Client, Failure> {
-    let mut builder = Client::builder().redirect(redirect::Policy::none());
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .pool_idle_timeout(IDLE_CONNECTION_KEPT);
     if is_loopback(url) {
         // A proxy's loopback is another machine's.
         builder = builder.no_proxy();
@@ -241,7 +247,35 @@ fn success(place: &str, status: u16, text: String) -> Result<Value, Failure> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+    use std::net::SocketAddr;
+
+    use axum::Router;
+    use axum::extract::ConnectInfo;
+    use axum::routing::get;
+    use tokio::net::TcpListener;
+    use tokio::time::{advance, pause, resume};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_long_is_not_used_again() {
+        let port = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.port().to_string();
+        let router = Router::new().route("/", get(port));
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let api = api(Some(&url), None, None).unwrap();
+        let after = async |idle| {
+            pause();
+            advance(idle).await;
+            resume();
+            api.get("/").await.unwrap()
+        };
+        let first = after(Duration::ZERO).await;
+        assert_eq!(after(IDLE_CONNECTION_KEPT / 2).await, first);
+        assert_ne!(after(IDLE_CONNECTION_KEPT * 3 / 2).await, first);
+    }
 
     #[test]
     fn a_call_of_the_api_ends() {

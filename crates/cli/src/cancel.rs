@@ -11,7 +11,7 @@ use relay_core::ports::PortError;
 use relay_operate::Stop;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::Failure;
 use crate::api::{Api, ApiArguments, json_body};
@@ -27,6 +27,8 @@ const PER_REQUEST_MAX: u16 = 100;
 const TRIES_MAX: u32 = 5;
 /// Longest wait between two of them: a bucket of tokens that takes longer to fill is too small for the request.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How often a wait looks whether a stop was asked for: whoever asks is not to notice.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Says that the ids come by standard input.
 const STANDARD_INPUT: &str = "-";
 
@@ -113,6 +115,24 @@ impl Cancelling {
     /// Cancels the messages of one request and tells what became of each. Comes back with what was wrong if the relay
     /// could not do its part for any of them.
     async fn some(&mut self, ids: &[RelayId]) -> Result<Option<PortError>, End> {
+        let mut failed = Vec::new();
+        let end = self.tries(ids, &mut failed).await;
+        let is_all = failed.len() == ids.len();
+        let mut trouble = None;
+        for (id, error) in failed {
+            self.work.tell(id, None, &Done::Failed(error.clone()));
+            trouble = Some(error);
+        }
+        end.map(|()| trouble.filter(|_| is_all))
+    }
+
+    /// Asks for them until all of it is done or another try is not worth it, and tells what was done. `failed` are those
+    /// that the relay could not do its part for when it last said so, however this ends.
+    async fn tries<'a>(
+        &mut self,
+        ids: &'a [RelayId],
+        failed: &mut Vec<(&'a RelayId, PortError)>,
+    ) -> Result<(), End> {
         let mut left: Vec<&RelayId> = ids.iter().collect();
         let mut tries = 0;
         loop {
@@ -125,25 +145,34 @@ impl Cancelling {
             let answer = answer.map_err(End::Stopped)?;
             let wait = wait_asked_by(&answer);
             let document = self.api.document(answer).map_err(End::Stopped)?;
-            let mut failed = Vec::new();
+            failed.clear();
             for (index, id) in left.into_iter().enumerate() {
-                match done(&document["results"][index]) {
+                match done(id, &document["results"][index]) {
                     Done::Failed(error) => failed.push((id, error)),
                     done => self.work.tell(id, None, &done),
                 }
             }
             if failed.is_empty() || tries == TRIES_MAX {
-                return Ok(self.give_up(failed, ids.len()));
+                return Ok(());
             }
-            left = failed.into_iter().map(|(id, _)| id).collect();
+            left = failed.iter().map(|(id, _)| *id).collect();
             self.wait(wait).await?;
         }
     }
 
-    /// Waits for another try. What is still to be tried is left if a stop was asked for meanwhile.
+    /// Waits for another try. A stop ends the wait, and leaves what is still to be tried.
     async fn wait(&self, wait: Duration) -> Result<(), End> {
-        sleep(wait.min(WAIT_MAX)).await;
-        if self.stop.was_asked() { Err(End::Interrupted) } else { Ok(()) }
+        let until = Instant::now() + wait.min(WAIT_MAX);
+        loop {
+            if self.stop.was_asked() {
+                return Err(End::Interrupted);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            sleep(left.min(LOOK_EVERY)).await;
+        }
     }
 
     fn request(&self, ids: &[&RelayId]) -> RequestBuilder {
@@ -151,34 +180,29 @@ impl Cancelling {
         let request = self.api.call(Method::DELETE, "/v1/messages/bulk");
         json_body(request, json!({ "ids": ids }).to_string())
     }
-
-    /// Tells of those of a request that are left; what was wrong, if that is all of it.
-    fn give_up(&mut self, failed: Vec<(&RelayId, PortError)>, asked: usize) -> Option<PortError> {
-        let is_all = failed.len() == asked;
-        let mut trouble = None;
-        for (id, error) in failed {
-            self.work.tell(id, None, &Done::Failed(error.clone()));
-            trouble = Some(error);
-        }
-        trouble.filter(|_| is_all)
-    }
 }
 
 /// What became of a message, by its part of the answer.
-fn done(result: &Value) -> Done {
+fn done(id: &RelayId, result: &Value) -> Done {
+    let failed = |reason: &str| {
+        Done::Failed(PortError::Unavailable { action: "cancelling", reason: reason.to_owned() })
+    };
+    // By its place alone it would be told of what became of another.
+    if !result["id"].is_null() && result["id"] != id.as_str() {
+        return failed("the answer is about another message");
+    }
     let detail = result["problem"]["detail"].as_str().unwrap_or("the answer does not say more");
     match result["status"].as_u64() {
         Some(200) => Done::Cancelled,
         Some(404) => Done::Unknown,
         Some(400..=499) => Done::Denied(detail.to_owned()),
-        Some(_) | None => {
-            Done::Failed(PortError::Unavailable { action: "cancelling", reason: detail.to_owned() })
-        }
+        Some(_) | None => failed(detail),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]
@@ -190,6 +214,8 @@ mod tests {
 
     #[test]
     fn each_part_of_an_answer_is_one_of_four_things() {
+        let id = "msg_2warzholesewdmt5f4njnwmcf6y5imtt";
+        let other = "msg_eub7bg45dkzji4fxfsc7vypd5b2syj2m";
         let failed = |reason: &str| {
             Done::Failed(PortError::Unavailable { action: "cancelling", reason: reason.to_owned() })
         };
@@ -199,8 +225,11 @@ mod tests {
             (json!({"status": 409, "problem": {"detail": "late"}}), Done::Denied("late".into())),
             (json!({"status": 503, "problem": {"detail": "again"}}), failed("again")),
             (Value::Null, failed("the answer does not say more")),
+            (json!({"status": 200, "id": id}), Done::Cancelled),
+            (json!({"status": 200, "id": other}), failed("the answer is about another message")),
+            (json!({"status": 404, "id": other}), failed("the answer is about another message")),
         ] {
-            assert_eq!(done(&result), expected, "{result}");
+            assert_eq!(done(&RelayId::parse(id).unwrap(), &result), expected, "{result}");
         }
     }
 }

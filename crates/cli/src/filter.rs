@@ -1,11 +1,13 @@
 //! Which messages are meant: flags to a filter, and times and spans as people write them.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Args;
+use relay_core::access::ApiKey;
 use relay_core::destination::Target;
-use relay_core::identity::{MalformedName, MessageId, RelayId, SenderId};
+use relay_core::identity::{MessageId, RelayId, SenderId};
 use relay_core::outcome::DeadReason;
 use relay_core::time::Timestamp;
 use relay_operate::DeadFilter;
@@ -14,6 +16,10 @@ use crate::Failure;
 
 /// Most messages a second that can be asked for: more than eight at a time get through.
 const RATE_MAX: u32 = 1000;
+/// How much of a wrong name is repeated, in characters: a little more than an id has.
+const REPEATED_MAX: usize = 40;
+
+const RELAYS_OWN: &str = "is the relay's own id, which has no sender: leave --sender-id out";
 
 /// Which dead letters are meant.
 #[derive(Args, Default)]
@@ -64,27 +70,42 @@ impl FilterArguments {
 }
 
 /// Says which of many names is wrong, and how.
-fn usage(name: &str, error: &MalformedName) -> Failure {
-    Failure::Usage(format!("{name:?} {error}"))
+fn usage(name: &str, error: impl Display) -> Failure {
+    Failure::Usage(format!("{} {error}", repeated(name)))
+}
+
+/// The name as far as it is repeated. What was meant to be none may be anything, such as a line of a file with a key.
+fn repeated(name: &str) -> String {
+    if name.contains(ApiKey::PREFIX) {
+        return "what may be an API key, and is not repeated,".to_owned();
+    }
+    match name.char_indices().nth(REPEATED_MAX) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
+    }
 }
 
 fn sender(name: &str) -> Result<SenderId, Failure> {
-    SenderId::parse(name).map_err(|error| usage(name, &error))
+    SenderId::parse(name).map_err(|error| usage(name, error))
 }
 
 /// The relay's id that a person means: the relay's own, or the sender's together with the sender.
 pub(crate) fn relay_id(id: &str, sender_id: Option<&str>) -> Result<RelayId, Failure> {
-    let wrong = |error| usage(id, &error);
+    let wrong = |error| usage(id, error);
     match sender_id {
         None => RelayId::parse(id).map_err(wrong),
         Some(name) => Ok(RelayId::of(&sender(name)?, &MessageId::parse(id).map_err(wrong)?)),
     }
 }
 
-/// The ids that a person means, each once: nothing is sent twice because it was named twice.
+/// The ids that a person means, each once: nothing is sent twice because it was named twice. One of the relay's that is
+/// given with a sender is refused: taken for the sender's it names no message, or a whole list of them none.
 pub(crate) fn relay_ids(ids: &[String], sender_id: Option<&str>) -> Result<Vec<RelayId>, Failure> {
     let (mut distinct, mut seen) = (Vec::with_capacity(ids.len()), HashSet::new());
     for named in ids {
+        if sender_id.is_some() && RelayId::parse(named).is_ok() {
+            return Err(usage(named, RELAYS_OWN));
+        }
         let id = relay_id(named, sender_id)?;
         if seen.insert(id.clone()) {
             distinct.push(id);
@@ -193,5 +214,34 @@ mod tests {
         assert_eq!(wrong, r#""order-1042" must be msg_ and 32 characters of a-z 2-7"#);
         let twice = ["order-1042".to_owned(), "order-1042".to_owned()];
         assert_eq!(relay_ids(&twice, Some("billing")).unwrap(), [own]);
+    }
+
+    #[test]
+    fn an_id_of_the_relays_among_the_senders_is_refused() {
+        let id = "msg_2warzholesewdmt5f4njnwmcf6y5imtt".to_owned();
+        let ids = ["order-1042".to_owned(), id.clone()];
+        let failure = relay_ids(&ids, Some("billing")).err().unwrap();
+        assert!(matches!(failure, Failure::Usage(_)), "{failure}");
+        assert_eq!(failure.to_string(), format!("{id:?} {RELAYS_OWN}"));
+        // What only begins so may be the sender's.
+        assert!(relay_ids(&["msg_1042".to_owned()], Some("billing")).is_ok());
+        assert!(relay_ids(&[id], None).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_name_is_repeated_in_part_and_a_key_not_at_all() {
+        let told = |name: &str| relay_id(name, None).err().unwrap().to_string();
+        let whole = "ä".repeat(REPEATED_MAX);
+        assert!(told(&whole).starts_with(&format!("{whole:?} must be")), "{}", told(&whole));
+        let longer = format!("{whole}ö\u{1b}");
+        assert!(told(&longer).starts_with(&format!("{whole:?}… must be")), "{}", told(&longer));
+        assert!(told("\u{1b}[2J").starts_with(r#""\u{1b}[2J" must be"#));
+        let key = ApiKey::draw([1; 16], [[1; 16]; 2]).reveal();
+        for line in [key.clone(), format!("RELAY_API_KEY={key}"), format!("{}rk_a", "a".repeat(50))]
+        {
+            let told = told(&line);
+            assert!(told.starts_with("what may be an API key"), "{told}");
+            assert!(!told.contains("rk_") && !told.contains("aa"), "{told}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Json, State};
@@ -21,6 +22,8 @@ use crate::stack::{Relay, Said, within_soon};
 const AT_ONCE: usize = 2;
 /// As many as may be posted at once, and cancelled at once.
 const PER_REQUEST: usize = 100;
+/// Longest that a command may take which has nothing to wait for: half of its longest wait.
+const WITHOUT_WAIT_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_cancelled_by_the_hundred_and_never_sent() {
@@ -75,6 +78,8 @@ enum Told {
     Whole(u16),
     /// These, to its messages in order; 200 to those that are left.
     Each(&'static [u16]),
+    /// The same, and not to come back for a minute.
+    EachAndWait(&'static [u16]),
     /// 200 to every message, but not before it is let go.
     Held,
 }
@@ -117,24 +122,24 @@ impl Script {
 
 async fn answer(State(script): State<Script>, Json(request): Json<Value>) -> Response {
     let ids: Vec<String> = serde_json::from_value(request["ids"].clone()).unwrap();
-    let count = ids.len();
-    let statuses = match script.next(ids) {
+    let (statuses, retry_after) = match script.next(ids.clone()) {
         Told::Whole(status) => {
             let status = StatusCode::from_u16(status).unwrap();
             return (status, [(RETRY_AFTER, "0")], r#"{"code":"NO"}"#).into_response();
         }
-        Told::Each(statuses) => statuses,
+        Told::Each(statuses) => (statuses, "0"),
+        Told::EachAndWait(statuses) => (statuses, "60"),
         Told::Held => {
             script.is_let_go.subscribe().wait_for(|is_let_go| *is_let_go).await.unwrap();
-            &[]
+            (&[][..], "0")
         }
     };
-    let statuses = statuses.iter().chain(std::iter::repeat(&200)).take(count);
-    let results: Vec<Value> = statuses
-        .map(|status| json!({ "status": status, "problem": {"detail": "says why"} }))
-        .collect();
+    let statuses = statuses.iter().chain(std::iter::repeat(&200));
+    let result =
+        |(id, status)| json!({ "status": status, "id": id, "problem": {"detail": "says why"} });
+    let results: Vec<Value> = ids.iter().zip(statuses).map(result).collect();
     let answer = Json(json!({ "results": results }));
-    (StatusCode::MULTI_STATUS, [(RETRY_AFTER, "0")], answer).into_response()
+    (StatusCode::MULTI_STATUS, [(RETRY_AFTER, retry_after)], answer).into_response()
 }
 
 /// So many ids.
@@ -216,12 +221,35 @@ async fn a_relay_that_stays_busy_ends_the_work_and_one_that_lets_nobody_in_at_on
 }
 
 #[tokio::test]
+async fn what_was_answered_for_is_told_although_the_next_try_ends_the_work() {
+    let ids = ids(3);
+    for (last, sizes, part) in [
+        (503, &[3, 2, 2, 2, 2][..], "stopped: the relay answered 503"),
+        (500, &[3, 2], "stopped: the relay answered 500"),
+    ] {
+        let told = [Told::Each(&[200, 503, 503]), Told::Whole(last)];
+        let (script, command) = Script::start(&told, &texts(&ids)).await;
+        let said = run(command).await;
+        let lines = [
+            format!("{}: cancelled", ids[0]),
+            format!("{}: cancelling failed: says why", ids[1]),
+            format!("{}: cancelling failed: says why", ids[2]),
+            "1 cancelled, 2 failed".to_owned(),
+        ];
+        assert_eq!((said.code, &said.out), (1, &format!("{}\n", lines.join("\n"))), "{said:?}");
+        assert!(said.err.contains(part), "{said:?}");
+        assert_eq!(script.sizes(), sizes);
+    }
+}
+
+#[tokio::test]
 async fn who_names_nothing_or_something_else_sends_nothing() {
     let known = ids(1);
     for (arguments, part) in [
         (&["-"][..], "standard input names no message"),
         (&[], "<IDS>"),
         (&[&known[0], "order-1"], r#""order-1" must be msg_"#),
+        (&["order-1", &known[0], "--sender-id", "tests"], "leave --sender-id out"),
         (&[&known[0], "--per-request", "101"], "1..=100"),
         (&[&known[0], "--per-request", "0"], "1..=100"),
     ] {
@@ -232,12 +260,8 @@ async fn who_names_nothing_or_something_else_sends_nothing() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_ends_with_the_request_at_hand() {
-    let ids = ids(3);
-    let told = [Told::Each(&[]), Told::Held];
-    let arguments = [&["--per-request", "1"], &texts(&ids)[..]].concat();
-    let (script, mut command) = Script::start(&told, &arguments).await;
+/// Presses Ctrl-C once the first message is told of, and lets go of what is held once that is known.
+async fn interrupted(script: &Script, mut command: Command) -> Said {
     let is_let_go = script.is_let_go.clone();
     let interrupted = tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().unwrap();
@@ -254,8 +278,33 @@ async fn an_interrupted_run_ends_with_the_request_at_hand() {
         let output = child.wait_with_output().unwrap();
         Said::of(Output { stdout: said.into_bytes(), stderr: noted.into_bytes(), ..output })
     });
-    let said = interrupted.await.unwrap();
+    interrupted.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_ends_with_the_request_at_hand() {
+    let ids = ids(3);
+    let told = [Told::Each(&[]), Told::Held];
+    let arguments = [&["--per-request", "1"], &texts(&ids)[..]].concat();
+    let (script, command) = Script::start(&told, &arguments).await;
+    let said = interrupted(&script, command).await;
     assert_eq!((said.code, said.out.lines().last()), (130, Some("2 cancelled")), "{said:?}");
     assert!(said.err.starts_with("relay: finishing what is at hand"), "{said:?}");
     assert_eq!(script.sizes(), [1, 1], "the third is not begun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_waits_for_no_other_try() {
+    let ids = ids(2);
+    let (script, command) = Script::start(&[Told::EachAndWait(&[200, 503])], &texts(&ids)).await;
+    let began_at = Instant::now();
+    let said = interrupted(&script, command).await;
+    assert!(began_at.elapsed() < WITHOUT_WAIT_MAX, "{:?} {said:?}", began_at.elapsed());
+    let lines = [
+        format!("{}: cancelled", ids[0]),
+        format!("{}: cancelling failed: says why", ids[1]),
+        "1 cancelled, 1 failed".to_owned(),
+    ];
+    assert_eq!((said.code, said.out), (130, format!("{}\n", lines.join("\n"))), "{}", said.err);
+    assert_eq!(script.sizes(), [2], "the second is not asked for again");
 }
