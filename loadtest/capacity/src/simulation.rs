@@ -101,8 +101,7 @@ impl Simulation {
     fn new(system: &System, scale: f64) -> Result<Self, SimulationError> {
         check(system, scale)?;
         let assume = Assumptions::load()?;
-        let item_bytes =
-            assume.envelope_bytes.value + system.traffic.body_bytes * assume.escape_growth.value;
+        let item_bytes = assume.envelope_bytes.value + system.traffic.body_bytes;
         let (stack, quotas) = (&system.stack, &system.quotas);
         let environments = |warm, most| {
             Environments::new(warm, most, quotas.scaling_per_second, quotas.scaling_at_once)

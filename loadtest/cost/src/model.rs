@@ -106,8 +106,7 @@ impl Shape<'_> {
     }
 
     fn item_bytes(&self) -> f64 {
-        let body = self.body * self.assume.escape_growth.value;
-        let rest = if self.rides() { body } else { self.assume.pointer_bytes.value };
+        let rest = if self.rides() { self.body } else { self.assume.pointer_bytes.value };
         self.assume.envelope_bytes.value + rest
     }
 
