@@ -55,6 +55,12 @@ struct ReceivedMessage {
     body: String,
 }
 
+/// Whose a letter is. Its body, which may be any JSON, is passed by.
+#[derive(Deserialize)]
+struct Whose {
+    id: String,
+}
+
 impl Queues {
     /// The queues that the file of variables names, which a stack writes.
     ///
@@ -123,10 +129,9 @@ impl Queues {
                 break;
             }
             for message in received.messages {
-                let envelope: Value =
+                let whose: Whose =
                     serde_json::from_str(&message.body).map_err(|_| QueuesError::Answer(CALL))?;
-                let id = envelope["id"].as_str().ok_or(QueuesError::Answer(CALL))?;
-                ids.insert(id.to_owned());
+                ids.insert(whose.id);
             }
         }
         Ok(ids)

@@ -129,7 +129,7 @@ impl Envelope {
         self.trace.clone().unwrap_or_else(|| Trace::of_life(&self.life))
     }
 
-    /// The text that is put into the queue: one line of JSON, of characters that SQS takes.
+    /// The text that is put into the queue: JSON, of characters that SQS takes.
     pub fn to_json(&self) -> String {
         let written = Written::of(self);
         let mut text = Vec::with_capacity(wire::usual_bytes(&written));

@@ -84,7 +84,7 @@ struct Attribute {
     string_value: Option<String>,
 }
 
-/// Reads a text by one copy, of its very size: it is by far the longest.
+/// Reads a text by one copy, which is no longer than it is here: it is by far the longest.
 fn body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteString>, D::Error> {
     let Some(text) = <Option<&RawValue>>::deserialize(deserializer)? else { return Ok(None) };
     let text = unescaped(text.get()).ok_or_else(|| de::Error::custom("a body is no text"))?;

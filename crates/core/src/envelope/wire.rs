@@ -52,7 +52,7 @@ pub(super) struct Written<'a> {
     tracestate: Option<&'a str>,
     #[serde(rename = "xrayTrace", skip_serializing_if = "Option::is_none")]
     xray: Option<String>,
-    /// JSON, as it is: quoted it would be an eighth longer, and again as much in every text around it.
+    /// JSON, as it is: quoted, each of its quotes would take two bytes here and four in the text around this one.
     #[serde(rename = "bodyJson", skip_serializing_if = "Option::is_none")]
     body_json: Option<&'a RawValue>,
     /// Other text.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use relay_core::body::Pointer;
-use relay_core::envelope::Envelope;
+use relay_core::body::{Body, Pointer};
+use relay_core::envelope::{Envelope, EnvelopeError};
 use relay_core::lifecycle::{Phase, State, Status};
 use relay_core::outcome::DeadReason;
 use relay_core::ports::{Found, Letter, PortError, Receipt, Settled};
@@ -44,6 +44,8 @@ struct Held {
     copy: Option<DeadCopy>,
     /// The body that only the letter has, if the queue moved it there, and where it is to be kept.
     body: Option<(Pointer, Bytes)>,
+    /// Whether newer code wrote it: this code does not see a body in it.
+    is_newer: bool,
     receipt: Receipt,
 }
 
@@ -124,9 +126,10 @@ impl Reconciler {
     fn hold(&self, letter: Letter) -> Held {
         let copy = DeadCopy::of(&letter);
         let is_moved = copy.as_ref().is_some_and(|copy| copy.origin == Origin::MovedByQueue);
-        let envelope = is_moved.then(|| Envelope::from_json(&letter.text).ok()).flatten();
-        let body = envelope.and_then(|it| it.only_here(self.ports.payloads.bucket()));
-        Held { copy, body, receipt: letter.receipt }
+        let envelope = is_moved.then(|| Envelope::from_json(&letter.text));
+        let is_newer = matches!(envelope, Some(Err(EnvelopeError::UnknownVersion(_))));
+        let body = envelope.and_then(|it| it.ok()?.only_here(self.ports.payloads.bucket()));
+        Held { copy, body, is_newer, receipt: letter.receipt }
     }
 
     /// The letters from a random one on, round to the one before it.
@@ -191,6 +194,10 @@ impl Reconciler {
         let Some(copy) = &held.copy else { return (Span::none(), Ok(Done::Nothing)) };
         let now = self.ports.ambient.now();
         match self.ports.store.find(&copy.id, now).await {
+            // It may have the only body there is: whoever can read it keeps that before the letter goes.
+            Ok(Some(found)) if held.is_newer && is_unretained(&found) => {
+                (Span::none(), Ok(Done::Nothing))
+            }
             Ok(Some(found)) => {
                 let verdict = copy.judge(Some(&found), now);
                 let carrying_out = async {
@@ -263,6 +270,10 @@ impl Reconciler {
             }
         }
     }
+}
+
+fn is_unretained(found: &Found) -> bool {
+    matches!(found.message.body, Body::Unretained(_))
 }
 
 impl Held {

@@ -121,20 +121,30 @@ impl World {
         Recover { ledger, going, stop: Stop::default() }
     }
 
-    pub(crate) fn reconciler(&self) -> Reconciler {
-        Reconciler::new(ReconcilerPorts {
+    fn ports(&self) -> ReconcilerPorts {
+        ReconcilerPorts {
             store: self.faulty(self.store.clone()),
             ledger: self.faulty(self.store.clone()),
             queue: self.faulty(self.queue.clone()),
             letters: self.faulty(self.queue.clone()),
             payloads: self.faulty(self.payloads.clone()),
             ambient: Arc::<TestAmbient>::clone(&self.ambient),
-        })
+        }
+    }
+
+    pub(crate) fn reconciler(&self) -> Reconciler {
+        Reconciler::new(self.ports())
     }
 
     /// One run of the reconciler.
     pub(crate) async fn run(&self) -> Report {
         self.reconciler().run(self.now().plus(RUN)).await
+    }
+
+    /// One run of a reconciler that sees these letters.
+    pub(crate) async fn run_over(&self, letters: Arc<dyn Letters>) -> Report {
+        let reconciler = Reconciler::new(ReconcilerPorts { letters, ..self.ports() });
+        reconciler.run(self.now().plus(RUN)).await
     }
 
     /// Runs without faults until there is nothing left to do.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use relay_core::body::Body;
 use relay_core::lifecycle::{Phase, Status};
 use relay_core::outcome::{DeadReason, ErrorKind};
 use relay_core::ports::{Claim, Queue, Store};
@@ -146,6 +147,28 @@ async fn f19_an_item_received_too_often_goes_on_as_a_fresh_copy() {
     assert!((5..=10).contains(&wait.as_secs()), "{wait:?}");
     assert_eq!(world.invoke().await, [Told::Acknowledged]);
     assert_eq!(world.state(&message).await.phase.status(), Status::Delivered);
+}
+
+#[tokio::test]
+async fn f32_an_item_of_the_first_version_goes_on_as_a_copy_of_the_second_with_the_same_body() {
+    let world = World::new();
+    let message = sample::message("quoted", 1);
+    let envelope = world.accept(&message).await;
+    let Body::Inline(body) = &message.body else { panic!("no bytes") };
+    let body = std::str::from_utf8(body).unwrap();
+    let quoted = format!("\"bodyText\":{}", serde_json::to_string(body).unwrap());
+    let first = envelope.to_json().replace(&format!("\"bodyJson\":{body}"), &quoted);
+    assert!(first.contains("bodyText"), "{first}");
+    let text = sample::of_version(&first, 1).into();
+    world.answers([Answer::Status(503)]);
+    let item = Item { receipts: 501, text, ..world.receive().remove(0) };
+    let ends = world.clock.now().plus(Duration::from_secs(120));
+    assert_eq!(world.worker.deliver(&item, ends).await, Told::Acknowledged);
+    world.queue.inner.delete(&item.receipt);
+    world.wait_for_next();
+    assert_eq!(world.invoke().await, [Told::Acknowledged]);
+    let sent = world.targets.sent.lock().unwrap();
+    assert_eq!([&sent[0].body, &sent[1].body], [body.as_bytes(); 2]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{BATCH, Effort, bulk_summary, fresh_ids, ingest, status_of};
@@ -80,16 +81,23 @@ async fn accept(profile: Profile, count: usize, bulk: usize) -> Result<Fate, Ben
     }
     let mut queued: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for text in stub.take_sent() {
-        let envelope: Value = serde_json::from_str(&text).unwrap_or_default();
-        let of = |field: &str| envelope[field].as_str().unwrap_or_default().to_owned();
-        let acceptance = ["accepted_id", "acceptedId"].map(of).concat();
-        queued.entry(of("messageId")).or_default().insert(acceptance);
+        let sent: Sent = serde_json::from_str(&text)
+            .map_err(|error| BenchError::Unexpected(format!("a queue message: {error}")))?;
+        queued.entry(sent.message_id).or_default().insert(sent.accepted_id);
     }
     let lost = known.iter().filter(|id| !queued.contains_key(*id)).count();
     let twice = queued.values().filter(|acceptances| acceptances.len() > 1).count();
     let inserted =
         stub.with_table(|table| table.inserted().values().filter(|all| all.len() > 1).count());
     Ok(Fate { lost, twice: twice + inserted, tries, messages })
+}
+
+/// What a queue message says of itself. Its body, which may be any JSON, is passed by.
+#[derive(Deserialize)]
+struct Sent {
+    #[serde(rename = "messageId")]
+    message_id: String,
+    accepted_id: String,
 }
 
 /// Posts messages; those that were not accepted.
