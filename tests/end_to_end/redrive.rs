@@ -93,7 +93,7 @@ async fn f14_f15_what_cannot_be_read_is_buried_and_what_is_newer_is_kept() {
     let stack = stack("strange");
     let (client, queues) = (Client::of(&stack), Queues::of(&stack));
     queues.send("no envelope", &[]).await;
-    queues.send(r#"{"v":2,"of":"a newer worker"}"#, &[]).await;
+    queues.send(r#"{"v":1000,"of":"a newer worker"}"#, &[]).await;
     let good = client.accept(&message("good", &stack.target("/demo/ok"))).await;
     let letter = queues.dead_letter("reason", "malformed").await;
     assert_eq!(letter.text, "no envelope");

@@ -268,7 +268,7 @@ async fn nothing_else_is_touched() {
     world.buried("buried", DeadReason::Gone).await;
     let pending = sample::message("pending", 1);
     world.store.record(&pending, world.now()).await.unwrap();
-    for text in ["not an envelope", "{\"v\":2}", ""] {
+    for text in ["not an envelope", "{\"v\":1000}", ""] {
         let letter = DeadLetter { text: text.to_owned(), attributes: Vec::new() };
         world.queue.bury(&letter).await.unwrap();
     }
