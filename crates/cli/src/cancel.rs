@@ -11,14 +11,14 @@ use relay_core::ports::PortError;
 use relay_operate::Stop;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 
 use crate::Failure;
 use crate::api::{Api, ApiArguments, json_body};
 use crate::filter::relay_ids;
 use crate::interrupt::until_interrupted;
 use crate::patience::{wait_after, wait_asked_by};
-use crate::send::read;
+use crate::send::{STANDARD_INPUT, read};
 use crate::work::{Done, End, Telling, Work};
 
 /// Most messages that one request may name.
@@ -27,10 +27,6 @@ const PER_REQUEST_MAX: u16 = 100;
 const TRIES_MAX: u32 = 5;
 /// Longest wait between two of them: a bucket of tokens that takes longer to fill is too small for the request.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// How often a wait looks whether a stop was asked for: whoever asks is not to notice.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Says that the ids come by standard input.
-const STANDARD_INPUT: &str = "-";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -162,16 +158,9 @@ impl Cancelling {
 
     /// Waits for another try. A stop ends the wait, and leaves what is still to be tried.
     async fn wait(&self, wait: Duration) -> Result<(), End> {
-        let until = Instant::now() + wait.min(WAIT_MAX);
-        loop {
-            if self.stop.was_asked() {
-                return Err(End::Interrupted);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            sleep(left.min(LOOK_EVERY)).await;
+        match timeout(wait.min(WAIT_MAX), self.stop.asked()).await {
+            Ok(()) => Err(End::Interrupted),
+            Err(_elapsed) => Ok(()),
         }
     }
 

@@ -19,6 +19,9 @@ use crate::terminal::{indented, line};
 /// string in an event of at most 6,291,456 bytes. The other half MiB is for the rest of the event.
 const REQUEST_ESCAPED_BYTES_MAX: usize = 5_767_168;
 
+/// The name of the file that is standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -142,16 +145,16 @@ fn body_of(arguments: &Arguments) -> Result<Option<Vec<u8>>, Failure> {
         (None, Some(file)) => read(file).map(Some),
         (None, None) if std::io::stdin().is_terminal() => Ok(None),
         (None, None) => {
-            let piped = read(Path::new("-"))?;
+            let piped = read(Path::new(STANDARD_INPUT))?;
             Ok((!piped.is_empty()).then_some(piped))
         }
     }
 }
 
-/// The bytes of a file; `-` is standard input.
+/// The bytes of a file, or of standard input.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let (what, result) = if file.as_os_str() == "-" {
+    let (what, result) = if file.as_os_str() == STANDARD_INPUT {
         ("standard input".to_owned(), std::io::stdin().read_to_end(&mut bytes).map(drop))
     } else {
         let opened = std::fs::File::open(file);

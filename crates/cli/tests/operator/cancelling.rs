@@ -1,7 +1,6 @@
 //! `relay cancel`: what waits is not sent any more, what cannot be stopped is told, and a busy relay is asked again.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::queue::Queue;
-use crate::stack::{Relay, Said, within_soon};
+use crate::stack::{Relay, Said, interrupted, within_soon};
 
 /// Messages that the worker of the whole relay takes at once.
 const AT_ONCE: usize = 2;
@@ -260,34 +259,17 @@ async fn who_names_nothing_or_something_else_sends_nothing() {
     }
 }
 
-/// Presses Ctrl-C once the first message is told of, and lets go of what is held once that is known.
-async fn interrupted(script: &Script, mut command: Command) -> Said {
-    let is_let_go = script.is_let_go.clone();
-    let interrupted = tokio::task::spawn_blocking(move || {
-        let mut child = command.spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let (mut said, mut noted) = (String::new(), String::new());
-        out.read_line(&mut said).unwrap();
-        let kill = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
-        assert!(kill.unwrap().success());
-        err.read_line(&mut noted).unwrap();
-        is_let_go.send_replace(true);
-        out.read_to_string(&mut said).unwrap();
-        err.read_to_string(&mut noted).unwrap();
-        let output = child.wait_with_output().unwrap();
-        Said::of(Output { stdout: said.into_bytes(), stderr: noted.into_bytes(), ..output })
-    });
-    interrupted.await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_ends_with_the_request_at_hand() {
     let ids = ids(3);
     let told = [Told::Each(&[]), Told::Held];
     let arguments = [&["--per-request", "1"], &texts(&ids)[..]].concat();
     let (script, command) = Script::start(&told, &arguments).await;
-    let said = interrupted(&script, command).await;
+    let is_let_go = script.is_let_go.clone();
+    let let_go = move || {
+        is_let_go.send_replace(true);
+    };
+    let said = interrupted(command, let_go).await;
     assert_eq!((said.code, said.out.lines().last()), (130, Some("2 cancelled")), "{said:?}");
     assert!(said.err.starts_with("relay: finishing what is at hand"), "{said:?}");
     assert_eq!(script.sizes(), [1, 1], "the third is not begun");
@@ -298,7 +280,7 @@ async fn an_interrupted_run_waits_for_no_other_try() {
     let ids = ids(2);
     let (script, command) = Script::start(&[Told::EachAndWait(&[200, 503])], &texts(&ids)).await;
     let began_at = Instant::now();
-    let said = interrupted(&script, command).await;
+    let said = interrupted(command, || ()).await;
     assert!(began_at.elapsed() < WITHOUT_WAIT_MAX, "{:?} {said:?}", began_at.elapsed());
     let lines = [
         format!("{}: cancelled", ids[0]),

@@ -204,18 +204,7 @@ impl Relay {
 
     /// Runs the command line and presses Ctrl-C once the first message is told of.
     pub(crate) async fn interrupted(&self, arguments: &[&str]) -> Said {
-        let mut command = self.command(arguments);
-        let interrupted = tokio::task::spawn_blocking(move || {
-            let mut child = command.spawn().unwrap();
-            let mut out = BufReader::new(child.stdout.take().unwrap());
-            let mut said = String::new();
-            out.read_line(&mut said).unwrap();
-            let kill = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
-            assert!(kill.unwrap().success());
-            out.read_to_string(&mut said).unwrap();
-            Output { stdout: said.into_bytes(), ..child.wait_with_output().unwrap() }
-        });
-        Said::of(interrupted.await.unwrap())
+        interrupted(self.command(arguments), || ()).await
     }
 
     /// Where it keeps its data.
@@ -230,6 +219,30 @@ impl Relay {
         let pairs = exports.filter_map(|export| export.split_once('='));
         pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
     }
+}
+
+/// Runs a command and presses Ctrl-C once it has told of the first message. What is to happen when it has noted that,
+/// happens then.
+pub(crate) async fn interrupted(
+    mut command: Command,
+    when_noted: impl FnOnce() + Send + 'static,
+) -> Said {
+    let interrupted = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let (mut said, mut noted) = (String::new(), String::new());
+        out.read_line(&mut said).unwrap();
+        let kill = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
+        assert!(kill.unwrap().success());
+        err.read_line(&mut noted).unwrap();
+        when_noted();
+        out.read_to_string(&mut said).unwrap();
+        err.read_to_string(&mut noted).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Output { stdout: said.into_bytes(), stderr: noted.into_bytes(), ..output }
+    });
+    Said::of(interrupted.await.unwrap())
 }
 
 /// Asks until the answer is yes, or too much time has gone by.
